@@ -1,0 +1,105 @@
+"""Bringing an engine to the state of the last published turn: engines hold nothing that the archive does not have."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backend.leadership.ports import Transactions
+from backend.lobby.model import Game, MemberStatus
+from backend.play.model import Report, Turn, game_request
+from backend.play.storage import PlayStorage
+from backend.runtime.engine_client import (
+    EngineBroken,
+    EngineClient,
+    EngineClients,
+    EngineGame,
+    EngineSave,
+)
+from backend.runtime.service import Engines
+from kit.logs import get_logger
+
+_log = get_logger("play")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A turn as the engine computed it, checked against the hashes it gave."""
+
+    game: EngineGame
+    reports: Mapping[str, Report]
+    save: EngineSave
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Return what is kept of it beside reports and save."""
+        return {
+            "finished": self.game.finished,
+            "winner": self.game.winner,
+            "players": dict(self.game.statuses),
+        }
+
+
+class EngineStates:
+    """Finds a game's engine and sees to it that it holds the game as published."""
+
+    def __init__(
+        self, transactions: Transactions, storage: PlayStorage, engines: Engines, clients: EngineClients
+    ) -> None:
+        self._transactions = transactions
+        self._storage = storage
+        self._engines = engines
+        self._clients = clients
+
+    async def ready(self, game: Game) -> EngineClient:
+        """Return a client of the game's engine, which holds the last published turn or has computed the one after it.
+
+        An empty engine is given the game. Raises ContainersAway, EngineDown, EngineError.
+        """
+        client = self._clients.of(self._engines.endpoint_of(game.game_id))
+        held = await client.find_game()
+        async with self._transactions.read() as connection:
+            last = await self._storage.last_turn(connection, game.game_id)
+            save = None
+            if held is None and last is not None:
+                save = await self._storage.find_save(connection, game.game_id, last.turn)
+        if held is None:
+            held = await (client.create(game_request(game)) if save is None else client.restore(save))
+            _log.info("engine_loaded", game_id=game.game_id, turn=held.turn, restored=save is not None)
+        elif last is None:
+            held = await client.create(game_request(game))
+        _check(held, last)
+        return client
+
+    async def collect(self, client: EngineClient, held: EngineGame) -> Computed:
+        """Fetch reports and save of the engine's present turn.
+
+        Raises EngineError, also where hashes do not fit or a seat stands as nobody knows: what an engine says of itself is
+        input like any other, and must fail its turn rather than whoever writes it down.
+        """
+        unknown = set(held.statuses.values()) - set(MemberStatus)
+        if unknown:
+            raise EngineBroken(f"seats that stand as nobody knows: {sorted(unknown)}")
+        reports = {}
+        for player_id in held.statuses:
+            as_json = await client.report(held.turn, player_id, "json")
+            as_text = await client.report(held.turn, player_id, "text")
+            reports[player_id] = Report(as_json, as_text)
+        save = await client.save()
+        if not hashlib.sha256(save.data).hexdigest() == save.sha256 == held.state_hash:
+            raise EngineBroken(f"the save of turn {held.turn} is not the state that the engine named")
+        return Computed(held, reports, save)
+
+
+def _check(held: EngineGame, last: Turn | None) -> None:
+    if last is None:
+        fits = held.turn == 0
+    elif held.turn == last.turn:
+        fits = held.state_hash == last.state_hash
+    else:
+        # It has computed the coming turn, and we died before we could publish it: the same request gives the same answer.
+        fits = held.turn == last.turn + 1
+    if not fits:
+        raise EngineBroken(
+            f"the engine holds turn {held.turn}, the archive {last.turn if last else 'nothing'}"
+        )
