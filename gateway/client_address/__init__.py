@@ -1,0 +1,1 @@
+"""Where a request really comes from, proxies looked through that we trust."""

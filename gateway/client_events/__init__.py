@@ -1,0 +1,1 @@
+"""Notifications for players: the Redis stream that the notification service writes and every gateway reads whole."""

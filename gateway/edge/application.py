@@ -1,0 +1,66 @@
+"""The edge as one ASGI application: the calls and all that stands around them."""
+
+from collections.abc import Sequence
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from galaxy.edge.v1.edge_connect import EdgeServiceASGIApplication
+from gateway.client_address.model import TrustedProxies
+from gateway.client_address.rest import ClientAddress
+from gateway.edge.asgi import GrpcNeedsTrailers, PatienceLimits, PlainAnswers
+from gateway.edge.codecs import edge_codecs
+from gateway.edge.interceptors import AddressRate, DefectsStayInside
+from gateway.edge.rpc import EdgeCalls
+
+_ENVELOPE_BYTES = 8 * 1024
+"""What a request message holds beside its payload, at most."""
+_REQUEST_HEADERS = (
+    "content-type",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "grpc-timeout",
+    "x-grpc-web",
+    "x-user-agent",
+    "traceparent",
+)
+_ANSWER_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin")
+
+
+def edge_application(
+    calls: EdgeCalls,
+    address_rate: AddressRate,
+    proxies: TrustedProxies,
+    cors_origins: Sequence[str],
+    *,
+    payload_bytes_max: int,
+    body_seconds: float,
+    send_seconds: float,
+) -> ASGIApp:
+    """Build it; `payload_bytes_max` is the largest payload of any message type."""
+    app: ASGIApp = EdgeServiceASGIApplication(
+        calls,
+        interceptors=[address_rate, DefectsStayInside()],
+        read_max_bytes=payload_bytes_max + _ENVELOPE_BYTES,
+        codecs=edge_codecs(),
+    )
+    app = GrpcNeedsTrailers(PlainAnswers(app))
+    app = PatienceLimits(app, body_seconds, send_seconds)
+    app = with_cors(app, cors_origins, expose=_ANSWER_HEADERS, allow=_REQUEST_HEADERS)
+    return ClientAddress(app, proxies)
+
+
+def with_cors(
+    app: ASGIApp, origins: Sequence[str], *, allow: Sequence[str], expose: Sequence[str] = ()
+) -> ASGIApp:
+    """Let web clients of these origins call; without origins nothing changes."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=list(allow),
+        expose_headers=list(expose),
+        max_age=7200,
+    )

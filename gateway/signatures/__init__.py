@@ -1,0 +1,1 @@
+"""Ed25519 in both directions: verifying what devices sign."""

@@ -1,0 +1,89 @@
+"""Rates and connections."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.limits.connections import ConnectionGuard
+from gateway.limits.errors import RateLimited
+from gateway.limits.rates import RateLimit, RateLimitStage
+from gateway.pipeline.model import Passage
+from gateway.sessions.model import Session
+from gateway.tests.test_envelope import request
+from gateway.tests.test_sessions import session
+from kit.testing import ManualClock
+
+
+def test_a_bucket_gives_its_burst_then_its_rate():
+    clock = ManualClock()
+    limit = RateLimit(rate=2.0, burst=3, clock=clock)
+    for _ in range(3):
+        limit.take("a")
+    with pytest.raises(RateLimited) as refusal:
+        limit.take("a")
+    assert refusal.value.details["retry_after_ms"] == 500
+    limit.take("b")
+    clock.advance(timedelta(milliseconds=500))
+    limit.take("a")
+    with pytest.raises(RateLimited):
+        limit.take("a")
+
+
+def test_forgotten_keys_are_the_least_recently_used():
+    limit = RateLimit(rate=0.001, burst=1, clock=ManualClock(), keys_max=2)
+    for key in ("a", "b", "c"):
+        limit.take(key)
+    limit.take("a")  # forgotten, so it begins anew
+    with pytest.raises(RateLimited):
+        limit.take("c")
+
+
+def passage(session: Session) -> Passage:
+    return Passage(request(device_session_id=session.device_session_id), "1.1.1.1", looked_up=session)
+
+
+async def test_the_stage_counts_by_session():
+    stage = RateLimitStage(
+        RateLimit(rate=0.001, burst=1, clock=ManualClock()),
+        RateLimit(rate=0.001, burst=9, clock=ManualClock()),
+    )
+    await stage.check(passage(session(1)))
+    await stage.check(passage(session(2)))
+    with pytest.raises(RateLimited):
+        await stage.check(passage(session(1)))
+
+
+async def test_the_stage_counts_a_users_sessions_together():
+    stage = RateLimitStage(
+        RateLimit(rate=0.001, burst=9, clock=ManualClock()),
+        RateLimit(rate=0.001, burst=2, clock=ManualClock()),
+    )
+    await stage.check(passage(session(1)))
+    await stage.check(passage(session(2)))
+    with pytest.raises(RateLimited):
+        await stage.check(passage(session(3)))
+    await stage.check(passage(session(4, user_id="u2")))
+
+
+def test_connections_are_counted_by_address_and_altogether():
+    refused: list[str] = []
+    guard = ConnectionGuard(5, 2, lambda address: address == "10.0.0.1", refused.append)
+    assert guard.admit("a")
+    assert guard.admit("a")
+    assert not guard.admit("a")
+    assert all(guard.admit("10.0.0.1") for _ in range(3))
+    assert not guard.admit("b")
+    guard.release("a")
+    assert guard.admit("b")
+    assert guard.open_connections == 5
+    assert refused == ["address_connections_max", "connections_max"]
+
+
+def test_the_addresses_of_one_ipv6_network_share_its_connections():
+    guard = ConnectionGuard(9, 2, lambda _: False, lambda _: None)
+    assert guard.admit("2001:db8::1")
+    assert guard.admit("2001:db8::2")
+    assert not guard.admit("2001:db8::3")
+    assert guard.admit("2001:db8:0:1::1")
+    guard.release("2001:db8::1")
+    assert guard.admit("2001:db8::3")

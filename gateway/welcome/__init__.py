@@ -1,0 +1,1 @@
+"""What a browser sees at the public address: that this is Galaxy, and how to come in."""
