@@ -1,0 +1,1 @@
+"""Who a user is: the backend's answer, as far as routes need it."""
