@@ -1,0 +1,1 @@
+"""Delivery commands: reads `mail:delivery_commands`, keeps what it cannot understand as malformed, makes deliveries."""

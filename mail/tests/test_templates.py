@@ -1,0 +1,200 @@
+"""Every template in every language; strict variables; nothing that breaks out of its place."""
+
+import email
+import email.policy
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import jinja2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mail.smtp.message import Letter, build_message
+from mail.templates.catalog import LOCALES, TEMPLATES, Kind, Variable
+from mail.templates.errors import BadVariables, UnknownTemplate
+from mail.templates.renderer import Templates, supported_locale
+from mail.templates.words import in_words, no_link, one_line, plural
+
+TEMPLATES_OBJECT = Templates()
+SAMPLES: dict[Kind, Any] = {
+    Kind.NAME: "Sol & <Terra>",
+    Kind.LABEL: "1.0.0",
+    Kind.TEXT: "first line\nsecond line",
+    Kind.NUMBER: 7,
+    Kind.INSTANT: "2030-01-02T18:00:00.000Z",
+    Kind.URL: "https://galaxy.test/out?token=t&x=1",
+}
+
+
+def variables_of(template_id: str) -> dict[str, Any]:
+    return {name: SAMPLES[variable.kind] for name, variable in TEMPLATES[template_id].items()}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template_id", TEMPLATES)
+def test_every_template_says_all_it_is_given_in_text_and_html(template_id: str, locale: str):
+    given_variables = variables_of(template_id)
+    mail = TEMPLATES_OBJECT.render(template_id, locale, given_variables, "https://galaxy.test/off?a=1&b=2")
+    assert mail.subject
+    assert "\n" not in mail.subject
+    assert mail.locale == locale
+    assert f'lang="{locale}"' in mail.html
+    assert "https://galaxy.test/off?a=1&b=2" in mail.text
+    assert 'href="https://galaxy.test/off?a=1&amp;b=2"' in mail.html
+    assert "<Terra>" not in mail.html
+    for name, variable in TEMPLATES[template_id].items():
+        if variable.kind is Kind.URL:
+            assert SAMPLES[Kind.URL] in mail.text, name
+            assert SAMPLES[Kind.URL].replace("&", "&amp;") in mail.html, name
+        if variable.kind is Kind.NAME:
+            assert "Sol & <Terra>" in mail.text, name
+            assert "Sol &amp; &lt;Terra&gt;" in mail.html, name
+    assert re.search(r"\{[{%]", mail.text + mail.html) is None
+    assert "None" not in mail.text + mail.html
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template_id", TEMPLATES)
+def test_what_may_be_null_may_be_null(template_id: str, locale: str):
+    nullable = {
+        name: None if variable.nullable else SAMPLES[variable.kind]
+        for name, variable in TEMPLATES[template_id].items()
+    }
+    mail = TEMPLATES_OBJECT.render(template_id, locale, nullable)
+    assert "None" not in mail.subject + mail.text + mail.html
+    assert "off?" not in mail.text
+
+
+@pytest.mark.parametrize("template_id", TEMPLATES)
+def test_russian_mail_is_russian(template_id: str):
+    mail = TEMPLATES_OBJECT.render(template_id, "ru-RU", variables_of(template_id))
+    words = re.findall(r"[А-Яа-яё]{3,}", mail.text)
+    assert len(words) > 8
+    assert not re.search(r"\b(the|your|game|turn)\b", mail.text.lower())
+
+
+@pytest.mark.parametrize("template_id", TEMPLATES)
+def test_variables_are_strict(template_id: str):
+    whole = variables_of(template_id)
+    for name in whole:
+        with pytest.raises(BadVariables, match=name):
+            TEMPLATES_OBJECT.render(template_id, "en", {k: v for k, v in whole.items() if k != name})
+        with pytest.raises(BadVariables, match=name):
+            TEMPLATES_OBJECT.render(template_id, "en", {**whole, name: ["wrong"]})
+    with pytest.raises(BadVariables, match="surplus"):
+        TEMPLATES_OBJECT.render(template_id, "en", {**whole, "surplus": 1})
+
+
+def test_an_unknown_template_is_refused():
+    with pytest.raises(UnknownTemplate):
+        TEMPLATES_OBJECT.render("no.such", "en", {})
+
+
+def test_a_template_that_asks_for_what_is_not_declared_cannot_be_rendered():
+    broken = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string("{{ missing }}")  # noqa: S701 - text
+    with pytest.raises(jinja2.UndefinedError):
+        broken.render()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "https://x.test/\r\nBcc: a@b.c",
+        'https://x.test/"onclick=',
+        "http:///x",
+        "ftp://x",
+    ],
+)
+def test_links_are_web_addresses(url: str):
+    with pytest.raises(BadVariables, match="sign_out_url"):
+        TEMPLATES_OBJECT.render(
+            "account.new_device", "en", {**variables_of("account.new_device"), "sign_out_url": url}
+        )
+
+
+@given(st.text(max_size=200))
+def test_no_name_breaks_out_of_the_headers_or_the_page(name: str):
+    rendered = TEMPLATES_OBJECT.render("game.started", "en", {"game_id": "g", "game_name": name})
+    letter = Letter(
+        "01900000-0000-7000-8000-000000000001",
+        "ada@example.test",
+        rendered.subject,
+        rendered.text,
+        rendered.html,
+        "en",
+        datetime(2030, 1, 1, tzinfo=UTC),
+        "https://galaxy.test/off",
+    )
+    raw = build_message(letter, "Galaxy <galaxy@mail.test>")
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    assert mail.keys() == [
+        *("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Language"),
+        *(
+            "Auto-Submitted",
+            "X-Auto-Response-Suppress",
+            "List-Unsubscribe",
+            "List-Unsubscribe-Post",
+            "Content-Type",
+        ),
+    ]
+    assert mail["To"] == "ada@example.test"
+    assert not mail.defects
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert text.get_content().replace("\r\n", "\n").rstrip("\n") == rendered.text.rstrip("\n")
+    assert html.get_content().replace("\r\n", "\n").rstrip("\n") == rendered.html.rstrip("\n")
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+def test_a_message_is_the_same_bytes_each_time():
+    letter = Letter(
+        "d", "ada@example.test", "s", ".dot\n..dots", "<p>.</p>", "en", datetime(2030, 1, 1, tzinfo=UTC)
+    )
+    assert build_message(letter, "a@b.test") == build_message(letter, "a@b.test")
+
+
+@pytest.mark.parametrize(
+    "text", ["evil.example", "http://evil.example/x", "a@evil.example", "www.evil.example"]
+)
+def test_a_name_cannot_pose_as_a_link(text: str):
+    shown = no_link(text)
+    assert text not in shown
+    assert shown.replace("\u2060", "") == text
+
+
+def test_control_and_direction_characters_are_taken_out():
+    assert one_line("a\r\nb\x00c\u202ed") == "a b c d"
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted"),
+    [(1, "минуту"), (2, "минуты"), (5, "минут"), (11, "минут"), (21, "минуту"), (112, "минут")],
+)
+def test_russian_numbers_take_their_forms(count: int, wanted: str):
+    assert plural(count, "ru", "минуту", "минуты", "минут") == wanted
+
+
+def test_instants_are_written_in_the_readers_language_and_zone():
+    assert (
+        in_words("2030-01-02T18:00:00.000Z", "en", "Europe/Berlin")
+        == "Wednesday, 2 January 2030, 19:00 (Europe/Berlin)"
+    )
+    assert in_words("2030-01-02T18:00:00+00:00", "ru", "No/Where") == "среда, 2 января 2030, 18:00 (UTC)"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got"), [("ru", "ru"), ("ru-RU", "ru"), ("EN_us", "en"), ("tlh", "en"), ("", "en")]
+)
+def test_languages_fall_back_to_english(wanted: str, got: str):
+    assert supported_locale(wanted) == got
+
+
+def test_every_kind_of_variable_has_a_sample():
+    used = {variable.kind for declared in TEMPLATES.values() for variable in declared.values()}
+    assert used <= set(SAMPLES)
+    assert Variable(Kind.NAME) == Variable(Kind.NAME, nullable=False, optional=False)
