@@ -1,0 +1,67 @@
+"""Finds places for names so that none lies on a world or on another name."""
+
+from collections.abc import Iterable
+
+Box = tuple[float, float, float, float]
+
+
+class Labels:
+    """Boxes that are taken, and where the next one fits."""
+
+    def __init__(self, bounds: Box, taken: Iterable[Box] = ()) -> None:
+        self._bounds = bounds
+        self._taken = list(taken)
+
+    def take(self, box: Box) -> None:
+        """Mark a box as taken."""
+        self._taken.append(box)
+
+    def find(
+        self, at: tuple[float, float], radius: float, size: tuple[float, float], *, must: bool
+    ) -> Box | None:
+        """Return a free box of `size` near a disc, or the least bad one if there `must` be one, else None."""
+        best: tuple[float, Box] | None = None
+        for rank, box in enumerate(self._candidates(at, radius, size)):
+            cost = sum(_overlap(box, other) for other in self._taken) + self._outside(box) * 4
+            if cost == 0:
+                best = (0, box)
+                break
+            score = cost + rank * 0.5
+            if best is None or score < best[0]:
+                best = (score, box)
+        if best is None or (best[0] > 0 and not must):
+            return None
+        self.take(best[1])
+        return best[1]
+
+    def _candidates(self, at: tuple[float, float], radius: float, size: tuple[float, float]) -> Iterable[Box]:
+        x, y = at
+        wide, high = size
+        for gap in (radius + 4, radius + 14, radius + 28):
+            slant = gap * 0.72
+            for left, top in (
+                (x + gap, y - high / 2),
+                (x - gap - wide, y - high / 2),
+                (x - wide / 2, y + gap),
+                (x - wide / 2, y - gap - high),
+                (x + slant, y - slant - high),
+                (x + slant, y + slant),
+                (x - slant - wide, y - slant - high),
+                (x - slant - wide, y + slant),
+            ):
+                yield (left, top, left + wide, top + high)
+
+    def _outside(self, box: Box) -> float:
+        left, top, right, bottom = self._bounds
+        return (
+            max(0.0, left - box[0])
+            + max(0.0, top - box[1])
+            + max(0.0, box[2] - right)
+            + max(0.0, box[3] - bottom)
+        ) * 10
+
+
+def _overlap(one: Box, other: Box) -> float:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return wide * high if wide > 0 and high > 0 else 0.0

@@ -1,0 +1,78 @@
+"""Puts the commands together, and turns every expected error into one sentence and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from client.command import account, lobby, play, watch
+from client.command.exits import exit_code_of
+from client.errors import GalaxyError, GatewayKeyChanged, Refused
+
+_HELP = """Play Galaxy from a terminal.
+
+Begin: galaxy sign-in you@example.org, then galaxy games.
+
+Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not signed in, 4 cannot reach the platform, 5 an answer is not to be trusted.
+Settings from the environment: GALAXY_PROFILE, GALAXY_GAME, GALAXY_HOME, GALAXY_GATEWAY, GALAXY_EDGE, NO_COLOR.
+"""
+
+
+def build() -> typer.Typer:
+    """Return the whole command."""
+    app = typer.Typer(
+        name="galaxy",
+        help=_HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="rich",
+    )
+    app.callback()(_root)
+    account.register(app)
+    lobby.register(app)
+    play.register(app)
+    watch.register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command with the process's arguments, or the given ones, and exit as `exits` says."""
+    try:
+        build()(args=None if arguments is None else list(arguments))
+    except GalaxyError as error:
+        _say(error)
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        # The reader of our pipe has seen enough (head, less): no reason to complain.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _say(error: GalaxyError) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    text = str(error)
+    text = text[:1].upper() + text[1:]
+    if not text.endswith((".", "!", "?")):
+        text += "."
+    style = "bold red" if isinstance(error, GatewayKeyChanged) else "red"
+    code = f" [bright_black]({escape(error.code)})[/]" if isinstance(error, Refused) else ""
+    console.print(f"[{style}]{escape(text)}[/]{code}")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"galaxy {installed_version('galaxy-platform')}")
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,135 @@
+"""What every command stands on: the profile, the two consoles, and how a call becomes output."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from client import keys
+from client.command.exits import ExitCode
+from client.gateway_keys import Rotation
+from client.sdk import Galaxy
+
+ProfileOption = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        "-p",
+        envvar="GALAXY_PROFILE",
+        help="Who plays: several players can share a machine, each under a profile.",
+        show_default=True,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+GameArgument = Annotated[
+    str | None,
+    typer.Argument(
+        envvar="GALAXY_GAME",
+        metavar="GAME",
+        help="A game's id, its name, or the end of its id; left out: your only game that is not over.",
+        show_default=False,
+    ),
+]
+
+R = TypeVar("R")
+
+_WIDTH_OF_PIPES = 200
+
+
+class Shell:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        profile: str = keys.DEFAULT_PROFILE,
+        *,
+        as_json: bool = False,
+        gateway_url: str | None = None,
+        edge_url: str | None = None,
+    ) -> None:
+        self.profile = profile
+        self.as_json = as_json
+        self._gateway_url = gateway_url
+        self._edge_url = edge_url
+        # A pipe has no width; tables in it are cut by the reader, not by us.
+        # No markup in strings: other people's names stand in them. What has a style is a Text.
+        self.out = Console(
+            highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDTH_OF_PIPES
+        )
+        self.errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+    def run(self, use: Callable[[Galaxy], Awaitable[R]]) -> R:
+        """Open the profile, signed in or not, and use it."""
+
+        async def opened() -> R:
+            async with Galaxy(
+                self.profile,
+                gateway_url=self._gateway_url,
+                edge_url=self._edge_url,
+                on_rotation=self._tell_rotation,
+            ) as galaxy:
+                return await use(galaxy)
+
+        return asyncio.run(opened())
+
+    def show(self, value: Any, drawn: Callable[[], RenderableType]) -> None:
+        """Print a value: as JSON where asked for, else as drawn."""
+        if self.as_json:
+            self.print_json(value)
+        else:
+            self.out.print(drawn())
+
+    def print_json(self, value: Any, *, indent: int | None = 2) -> None:
+        """Print a value as JSON on plain stdout."""
+        sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, indent=indent) + "\n")
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """Tell a person something that is no result: it goes to stderr, and nowhere when JSON is wanted."""
+        if not self.as_json:
+            self.errors.print(text)
+
+    @staticmethod
+    def ask(question: str) -> str:
+        """Ask a person on stderr, so that stdout stays the result's; an empty answer is asked for again."""
+        while True:
+            sys.stderr.write(f"{question}: ")
+            sys.stderr.flush()
+            line = sys.stdin.readline()
+            if not line:
+                sys.stderr.write("\n")
+                raise typer.BadParameter(f"nobody answered '{question}'")
+            if line.strip():
+                return line.strip()
+
+    @classmethod
+    def confirm(cls, question: str) -> None:
+        """Go on after a yes; leave with "refused" otherwise."""
+        if cls.ask(f"{question} [y/N]").lower() not in {"y", "yes"}:
+            raise typer.Exit(ExitCode.REFUSED)
+
+    def _tell_rotation(self, rotation: Rotation) -> None:
+        self.errors.print(
+            Text.assemble(
+                (f"The gateway at {rotation.gateway_url} signs with a new key.", "bold yellow"),
+                " It was announced beside the old one and is believed from now on.\n"
+                f"  old: {rotation.former}\n  new: {rotation.present}",
+            )
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,433 @@
+"""The command as people and scripts meet it: a process with arguments, two streams and an exit code."""
+
+import asyncio
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from client.command.main import build, main
+from client.sdk import Galaxy
+from client.tests.gateway import Gateway, Signer
+
+GAME = "01920000-0000-7000-8000-00000000aaaa"
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def environment(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point the command at the test gateway and at a home folder of its own."""
+    monkeypatch.setenv("GALAXY_HOME", str(tmp_path))
+    monkeypatch.setenv("GALAXY_GATEWAY", gateway.url)
+    monkeypatch.setenv("GALAXY_EDGE", gateway.url)
+    monkeypatch.setenv("GALAXY_PROFILE", "alice")
+    monkeypatch.delenv("GALAXY_GAME", raising=False)
+
+
+@pytest.fixture
+def run(environment: None, monkeypatch: pytest.MonkeyPatch):
+    """Run `galaxy` in a thread of this process, with streams of its own: a process each would take seconds."""
+
+    async def call(*arguments: str, given: str = "") -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr("sys.stdin", io.StringIO(given))
+
+        def blocking() -> int:
+            with redirect_stdout(out), redirect_stderr(err):
+                try:
+                    main(arguments)
+                except SystemExit as ended:
+                    return int(ended.code or 0)
+            return 0
+
+        async with asyncio.timeout(30):
+            code = await asyncio.to_thread(blocking)
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def run_process(environment: None):
+    """Run `galaxy` as a process of its own, as a shell does."""
+
+    async def call(*arguments: str, given: str = "") -> Ran:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-c", "from client.command import main; main()"),
+            *arguments,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, err = await process.communicate(given.encode())
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    return call
+
+
+@pytest.fixture
+def signed_in(galaxy: Galaxy) -> None:
+    """Leave a signed-in profile `alice` in the home folder."""
+
+
+def game(**fields: Any) -> dict[str, Any]:
+    return {
+        "game_id": GAME,
+        "name": "Sol",
+        "visibility": "public",
+        "state": "running",
+        "owner": {"user_id": "u1", "display_name": "Alice"},
+        "min_players": 2,
+        "max_players": 8,
+        "schedule": {"kind": "rolling", "period_seconds": 86400},
+        "early_turn": True,
+        "current_turn": 4,
+        "next_turn_at": None,
+        "runtime": {"status": "running", "detail": ""},
+        "players": [
+            {
+                "user_id": "u1",
+                "display_name": "Alice",
+                "race_name": "Terrans",
+                "status": "active",
+                "final": True,
+            },
+            {
+                "user_id": None,
+                "display_name": "",
+                "race_name": "Robots",
+                "status": "computer",
+                "final": False,
+            },
+        ],
+        "me": {"role": "owner", "race_name": "Terrans", "application": None, "final": True},
+        "created_at": "2030-01-01T00:00:00.000Z",
+        "started_at": None,
+        "finished_at": None,
+        **fields,
+    }
+
+
+def page(*items: Any) -> dict[str, Any]:
+    return {"items": list(items), "page": 1, "page_size": 50, "total": len(items)}
+
+
+def ok(body: Any):
+    return lambda _: ("ok", body)
+
+
+def refuse(code: str, message: str):
+    error = {"code": code, "message": message, "details": {}, "request_id": "r"}
+    return lambda _: (code, {"error": error})
+
+
+async def test_sign_in_asks_for_the_code_and_keeps_the_device(run, run_process, gateway: Gateway) -> None:
+    ran = await run_process("sign-in", "alice@example.org", given=f"{gateway.code}\n")
+    assert ran.code == 0, ran.err
+    assert "Welcome to Galaxy" in ran.out
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    assert "Sol" in (await run("games")).out
+
+
+async def test_a_wrong_code_is_refused_in_one_sentence(run) -> None:
+    ran = await run("sign-in", "alice@example.org", "--code", "000000")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.count("\n") <= 2
+    assert "the code is wrong; 4 tries left" in ran.err.lower()
+
+
+async def test_not_signed_in_is_exit_code_3(run) -> None:
+    ran = await run("games", "--profile", "nobody")
+    assert ran.code == 3
+    assert "galaxy sign-in" in ran.err
+
+
+async def test_a_revoked_session_is_exit_code_3(run, galaxy: Galaxy, gateway: Gateway) -> None:
+    gateway.revoked.add(galaxy.identity.device_session_id)
+    ran = await run("games")
+    assert ran.code == 3
+    assert "signed out from elsewhere" in ran.err
+
+
+async def test_nobody_there_is_exit_code_4(run) -> None:
+    ran = await run("sign-in", "alice@example.org", "--code", "1", "--gateway", "http://127.0.0.1:9")
+    assert ran.code == 4
+    assert "does not answer" in ran.err
+
+
+async def test_a_changed_gateway_key_is_exit_code_5_until_it_is_trusted(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.signer = Signer()
+    gateway.published = [(gateway.signer, "active")]
+    ran = await run("games")
+    assert ran.code == 5
+    assert "KEY HAS CHANGED" in ran.err
+    assert ran.err.count("SHA256:") == 2
+    trusted = await run("trust", "--yes")
+    assert trusted.code == 0, trusted.err
+    assert (await run("games")).code == 0
+
+
+async def test_a_forged_answer_is_exit_code_5(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+
+    def forge(response: Any) -> None:
+        response.result_code = "lobby.game_full"
+
+    gateway.tamper = forge
+    assert (await run("games")).code == 5
+
+
+async def test_wrong_usage_is_exit_code_2(run) -> None:
+    assert (await run("no-such-command")).code == 2
+    assert (await run("create", "Sol", "--race", "T", "--every", "soon")).code == 2
+    assert (await run("games", "--profile", "../x")).code == 2
+
+
+async def test_a_refusal_shows_sentence_and_code(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game(state="enrollment_open")))
+    gateway.handlers["lobby.application.submit"] = refuse("lobby.game_full", "the game is full")
+    ran = await run("join", "Sol", "--race", "Vegans")
+    assert ran.code == 1
+    assert "The game is full. (lobby.game_full)" in ran.err
+
+
+async def test_an_error_is_no_traceback(run_process) -> None:
+    ran = await run_process("games")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.count("\n") == 1
+
+
+async def test_tables_have_no_colours_in_a_pipe_and_json_is_json(
+    run, run_process, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    table = await run_process("games")
+    assert "\x1b[" not in table.out
+    assert "Terrans (owner)" in table.out
+    as_json = json.loads((await run("games", "--json")).out)
+    assert as_json["items"][0]["game_id"] == GAME
+
+
+async def test_a_game_is_found_by_name_and_by_the_end_of_its_id(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    for which in ("sol", "SOL", GAME[-6:]):
+        ran = await run("game", which)
+        assert ran.code == 0, ran.err
+        assert "Robots" in ran.out
+    assert "Robots" in (await run("game")).out, "the only game that is not over needs no name"
+    unknown = await run("game", "Rigel")
+    assert unknown.code == 1
+    assert "no games called 'Rigel'" in unknown.err
+
+
+async def test_create_sends_what_the_options_say(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.create"] = ok(game(state="draft", current_turn=None))
+    gateway.handlers["lobby.game.open"] = ok(game(state="enrollment_open", current_turn=None))
+    ran = await run("create", "Sol", "-r", "Terrans", "--every", "1h30m", "--private", "--open", "--no-early")
+    assert ran.code == 0, ran.err
+    sent = gateway.seen[0].payload
+    assert sent["schedule"] == {"kind": "rolling", "period_seconds": 5400}
+    assert (sent["visibility"], sent["early_turn"], sent["race_name"]) == ("invite", False, "Terrans")
+    assert [seen.message_type for seen in gateway.seen] == ["lobby.game.create", "lobby.game.open"]
+
+
+CHECK = {
+    "results": [
+        {"line": 1, "status": "ok", "code": None, "message": None},
+        {"line": 2, "status": "error", "code": "E_PLANET", "message": "There is no such planet."},
+    ],
+    "forecast": {
+        "planets": [
+            {"name": "Terra", "size": 1000.0, "population": 1000.0, "industry": 990.0, "production": "DRIVE"}
+        ]
+    },
+    "accepted": 1,
+    "rejected": 1,
+}
+
+
+async def test_orders_come_from_a_pipe_a_file_or_the_line(
+    run, signed_in, gateway: Gateway, tmp_path: Path
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.put"] = ok(
+        {"turn": 5, "final": False, "stored_at": "2030-01-01T00:00:00.000Z", "check": CHECK}
+    )
+    gateway.handlers["play.orders.finalize"] = ok({"turn": 5, "final": True})
+    text = "P Terra DRIVE\nP Nowhere CAP\n"
+    file = tmp_path / "orders.txt"
+    file.write_text(text)
+    for arguments, given in (
+        (("orders",), text),
+        (("orders", "--file", "-"), text),
+        (("orders", "--file", str(file)), ""),
+        (("orders", "--text", "P Terra DRIVE; P Nowhere CAP"), ""),
+    ):
+        ran = await run(*arguments, given=given)
+        assert ran.code == 0, ran.err
+        assert "E_PLANET: There is no such planet." in ran.out
+        assert "990.0" in ran.out
+        sent = gateway.seen[-1].payload
+        assert sent["orders"]["text"].strip() == text.strip()
+        assert sent["turn"] == 5
+    await run("orders", "--final", given=text)
+    assert gateway.seen[-1].message_type == "play.orders.finalize"
+
+
+async def test_a_json_order_list_is_sent_as_one(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.put"] = ok({"turn": 5, "final": False, "check": None})
+    ran = await run("orders", given='[{"op": "produce", "planet": "#1", "product": "CAP"}]')
+    assert ran.code == 0, ran.err
+    assert gateway.seen[-1].payload["orders"]["format"] == "json"
+    assert "could not be asked" in ran.out
+    assert (await run("orders", given="[{")).code == 2
+
+
+async def test_a_check_with_a_wrong_order_is_exit_code_1_and_stores_nothing(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK})
+    ran = await run("orders", "--check", given="P Terra DRIVE\nP Nowhere CAP\n")
+    assert ran.code == 1
+    assert {seen.message_type for seen in gateway.seen} == {"lobby.game.list", "play.orders.check"}
+
+
+async def test_orders_without_a_source_are_shown(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    stored = {
+        "turn": 5,
+        "final": True,
+        "orders": {"format": "text", "text": "P Terra DRIVE\n"},
+        "check": None,
+    }
+    gateway.handlers["play.orders.get"] = ok(stored)
+    ran = await run("orders")
+    assert ran.out == "P Terra DRIVE\n"
+
+
+async def test_orders_are_edited_in_the_editor(
+    run, signed_in, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.get"] = ok(
+        {"turn": 5, "orders": {"format": "text", "text": "P Terra DRIVE\n"}}
+    )
+    gateway.handlers["play.orders.put"] = ok({"turn": 5, "check": None})
+    monkeypatch.setenv("VISUAL", "sed -i s/DRIVE/CAP/")
+    ran = await run("orders", "--edit")
+    assert ran.code == 0, ran.err
+    assert gateway.seen[-1].payload["orders"]["text"] == "P Terra CAP\n"
+
+
+async def test_a_report_is_text_or_json(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+
+    def report(payload: dict[str, Any]) -> tuple[str, Any]:
+        body = "Turn 4\n" if payload["format"] == "text" else {"turn": 4}
+        return "ok", {"game_id": GAME, "turn": 4, "format": payload["format"], "report": body}
+
+    gateway.handlers["play.report.get"] = report
+    assert (await run("report")).out == "Turn 4\n"
+    assert json.loads((await run("report", "--json")).out) == {"turn": 4}
+
+
+async def test_watch_prints_events_and_resumes_where_it_ended(run, galaxy: Galaxy, gateway: Gateway) -> None:
+    user = galaxy.identity.user_id
+    changed = {"game_id": GAME, "state": "running", "turn": 5, "reason": "turn_generated"}
+    watching = asyncio.create_task(run("watch", "--until", "notification.game.turn.ready"))
+    await gateway.wait_for_stream()
+    gateway.publish(
+        gateway.event(
+            user,
+            "game.changed",
+            changed,
+            cursor="push:1:8",
+        )
+    )
+    gateway.publish(
+        gateway.event(
+            user, "notification.game.turn.ready", {"game_name": "Sol", "turn": 5}, cursor="stream:2:7-0"
+        )
+    )
+    ran = await watching
+    assert ran.code == 0, ran.err
+    assert "turn 5 of Sol is ready" in ran.out
+    again = asyncio.create_task(run("watch", "--resume", "--count", "1", "--json"))
+    await gateway.wait_for_stream()
+    gateway.publish(gateway.event(user, "account.changed", {"reason": "renamed"}, cursor="push:1:9"))
+    lines = [json.loads(line) for line in (await again).out.splitlines()]
+    assert [line["event_type"] for line in lines] == ["gateway.server_time", "account.changed"]
+    assert gateway.subscriptions[-1] == [
+        {"lane": "push", "cursor": "push:1:8"},
+        {"lane": "stream", "cursor": "stream:2:7-0"},
+    ]
+
+
+async def test_sessions_are_named_revoked_and_ended_everywhere(run, galaxy: Galaxy, gateway: Gateway) -> None:
+    rows = [
+        {
+            "device_session_id": f"01920000-0000-7000-8000-00000000000{n}",
+            "device_name": name,
+            "created_at": "2030-01-01T00:00:00.000Z",
+            "last_used_at": "2030-01-01T00:00:00.000Z",
+            "current": n == 1,
+        }
+        for n, name in ((1, "desk"), (2, "lost phone"))
+    ]
+    gateway.handlers["user.sessions.list"] = ok(page(*rows))
+    gateway.handlers["user.sessions.rename"] = ok({})
+    gateway.handlers["user.sessions.revoke"] = ok({})
+    gateway.handlers["user.sessions.revoke_all"] = ok({"revoked": 2})
+    assert "lost phone" in (await run("sessions")).out
+    assert (await run("sessions", "rename", "lost phone", "found")).code == 0
+    assert (await run("sessions", "revoke", "lost phone")).code == 0
+    assert gateway.seen[-1].payload == {"device_session_id": rows[1]["device_session_id"]}
+    assert (await run("sessions", "revoke", "no such")).code == 1
+    assert (await run("sessions", "revoke-all", "--yes")).code == 0
+    assert (await run("games")).code == 3, "the key here is forgotten"
+
+
+def every_command() -> Sequence[tuple[str, ...]]:
+    app = build()
+    named = [(command.name or "",) for command in app.registered_commands]
+    return [*named, ("sessions",), ("sessions", "rename"), ("sessions", "revoke"), ("sessions", "revoke-all")]
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(build(), [*words, "--help"])
+    assert shown.exit_code == 0
+    group = words == ("sessions",)
+    assert group or "Example: galaxy" in shown.output
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold", "[link=https://evil.test]Alice[/link]", "[red]Alice[/red]"])
+async def test_what_others_are_called_is_shown_as_it_is(run, signed_in, gateway: Gateway, name: str) -> None:
+    player = {"user_id": "u2", "display_name": name, "race_name": "Zeds", "status": "active", "final": False}
+    shown = game(owner={"user_id": "u2", "display_name": name}, players=[player])
+    gateway.handlers["lobby.game.list"] = ok(page(shown))
+    ran = await run("game", "sol")
+    assert ran.code == 0
+    assert ran.out.count(name) == 2
