@@ -1,0 +1,1 @@
+"""A plain grpcio client of the authenticated edge."""
