@@ -12,7 +12,6 @@ import asyncpg
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from backend.active import Active, Surroundings, build_active
 from backend.admin.passwords import Passwords
 from backend.api.families import COMMAND_BYTES_MAX, body_limit
 from backend.gate import Gate
@@ -22,6 +21,7 @@ from backend.leadership.transactions import FencedTransactions
 from backend.push.rpc import PushServer, PushServicer
 from backend.settings import BackendSettings
 from backend.telemetry import PushMetrics
+from backend.term.active import Active, Surroundings, build_active
 from kit.clock import Clock, SystemClock
 from kit.faults import Faults
 from kit.ids import NewId, uuid7

@@ -16,11 +16,9 @@ import asyncpg
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from backend import games
 from backend.admin.model import Operator, Role
 from backend.api.callers import CurrentPlayer, GatewayOnly
 from backend.api.idempotency import StoredIdempotencyKeys, idempotent_call
-from backend.foundations import Foundations, Rooms
 from backend.leadership.transactions import FencedDatabase, FencedTransactions
 from backend.outbox.service import RecordingOutbox
 from backend.push.model import Signal
@@ -35,6 +33,8 @@ from backend.settings import (
     RuntimeSettings,
     SchedulerSettings,
 )
+from backend.term import games
+from backend.term.foundations import Foundations, Rooms
 from backend.users.links import UnsubscribeTokens
 from backend.users.service import UserDirectory
 from kit.clock import Clock, SystemClock

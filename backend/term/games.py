@@ -1,4 +1,4 @@
-"""The rooms of the game, built: engine versions, lobby, runtime, scheduler, play. Called by `backend.app`."""
+"""The rooms of the game, built: engine versions, lobby, runtime, scheduler, play. Called by `backend.term.active`."""
 
 from contextlib import AsyncExitStack
 
@@ -9,7 +9,6 @@ from backend.engine_versions.model import EngineVersion
 from backend.engine_versions.rest import versions_router
 from backend.engine_versions.service import EngineVersions
 from backend.engine_versions.storage import VersionStorage
-from backend.foundations import Foundations, Rooms, Routers
 from backend.lobby.enrollment import Enrollment
 from backend.lobby.model import Game
 from backend.lobby.rest import lobby_router
@@ -43,6 +42,7 @@ from backend.scheduler.storage import ClockStorage
 from backend.scheduler.worker import TurnScheduler
 from backend.settings import BackendSettings
 from backend.telemetry import GameMetrics
+from backend.term.foundations import Foundations, Rooms, Routers
 from kit.tasks import Worker
 
 

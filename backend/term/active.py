@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from starlette.types import ASGIApp
 
-from backend import games
 from backend.admin.access import OperatorAccess, SignedIn
 from backend.admin.audit import StoredAuditLog
 from backend.admin.passwords import Passwords
@@ -23,7 +22,6 @@ from backend.auth import rest as auth_rest
 from backend.auth.secrets import AuthSecrets
 from backend.auth.service import SignInService
 from backend.auth.sessions import DeviceSessions
-from backend.foundations import Foundations, Readiness
 from backend.geo.counters import CountryCounters
 from backend.geo.countries import open_countries
 from backend.leadership.transactions import FencedDatabase, FencedTransactions
@@ -32,11 +30,13 @@ from backend.outbox.health import CodeMailHealth
 from backend.outbox.model import LaneName
 from backend.outbox.service import DeadLetters, RecordingOutbox
 from backend.outbox.worker import outbox_workers
-from backend.periodic import Periodic
 from backend.push.ring import Ring
-from backend.reload import CacheReloader
 from backend.settings import BackendSettings
 from backend.telemetry import AuthMetrics
+from backend.term import games
+from backend.term.foundations import Foundations, Readiness
+from backend.term.periodic import Periodic
+from backend.term.reload import CacheReloader
 from backend.users import rest as users_rest
 from backend.users.leaving import Leaving
 from backend.users.links import UnsubscribeTokens

@@ -1,6 +1,6 @@
 """What the rooms of the game are built on, and what they give back to the process.
 
-`backend.app` fills `Foundations`, calls `backend.games.build(stack, settings, foundations)` and mounts, runs and watches
+`backend.term.active` fills `Foundations`, calls `games.build(stack, settings, foundations)` and mounts, runs and watches
 what the returned `Rooms` hold.
 """
 
