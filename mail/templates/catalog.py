@@ -65,6 +65,7 @@ TEMPLATES: Mapping[str, Mapping[str, Variable]] = {
         "deadline_at": Variable(Kind.INSTANT, nullable=True),
     },
     "game.started": {"game_id": _label(), "game_name": _name()},
+    "lobby.application.submitted": {"game_id": _label(), "game_name": _name(), "applicant_name": _name()},
     "lobby.application.approved": {"game_id": _label(), "game_name": _name(), "race_name": _name()},
     "lobby.invite.created": {
         "game_id": _label(),
