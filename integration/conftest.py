@@ -1,5 +1,6 @@
 """Stacks for the scenarios, and their logs when one fails."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from deploy.embedded.stack import Stack, isolated_stack
 from integration.containers import docker_variables, remove_engines
+from integration.stock_clients.browser import chromium
 
 LOG_LINES = 80
 
@@ -53,6 +55,14 @@ def stack_on(
     finally:
         if variables:
             remove_engines(label)
+
+
+@pytest.fixture(scope="session")
+def installed_chromium() -> None:
+    """Demand a Chromium: skips where none is installed, fails where GALAXY_REQUIRE_BROWSER=1."""
+    if chromium() is None:
+        refuse = pytest.fail if os.environ.get("GALAXY_REQUIRE_BROWSER") == "1" else pytest.skip
+        refuse("no Chromium is installed")
 
 
 @pytest.hookimpl(wrapper=True)

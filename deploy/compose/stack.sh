@@ -8,7 +8,10 @@
 #   reap      remove the stack's exited and dead containers
 #   logs      follow the logs        config    show the file as compose reads it
 #
-# Nothing is touched that does not carry the label galaxy.stack=STACK; engines are chosen by that label AND by the title
+# GALAXY_STACK_NAME gives the stack another name and label than STACK, so that two of a kind live on one machine (with ports
+# of their own); every command about it wants the same name again.
+#
+# Nothing is touched that does not carry the label galaxy.stack=NAME; engines are chosen by that label AND by the title
 # of their image, so neither another stack's engines nor foreign containers are ever meant.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,15 +19,18 @@ root=$(cd "$here/../.." && pwd)
 tools=$root/deploy/docker
 stack=${1:-}
 command=${2:-}
-[[ $stack =~ ^(local-dev|dev-deploy)$ ]] || { sed -n '2,12p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-folder=${GALAXY_DOCKER_HOME:-$root/.galaxy-docker}/$stack
+[[ $stack =~ ^(local-dev|dev-deploy)$ ]] || { sed -n '2,15p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+export GALAXY_STACK_NAME=${GALAXY_STACK_NAME:-$stack}
+name=$GALAXY_STACK_NAME
+[[ $name =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || { printf 'stack: GALAXY_STACK_NAME wants small letters, digits and hyphens: %s\n' "$name" >&2; exit 2; }
+folder=${GALAXY_DOCKER_HOME:-$root/.galaxy-docker}/$name
 wait_limit=${GALAXY_STACK_WAIT:-180}
 
 say() { printf 'stack: %s\n' "$*"; }
 fail() { printf 'stack: %s\n' "$*" >&2; exit 1; }
 docker() { "$tools/client.sh" "$@"; }
 compose() {
-  "$tools/compose.sh" --env-file "$folder/stack.env" --project-name "galaxy-$stack" --file "$here/$stack.yml" "$@"
+  "$tools/compose.sh" --env-file "$folder/stack.env" --project-name "galaxy-$name" --file "$here/$stack.yml" "$@"
 }
 
 prepare() {
@@ -32,12 +38,12 @@ prepare() {
   (cd "$root" && .venv/bin/python -m deploy.compose.prepare "$folder") >/dev/null
 }
 
-reap() { "$tools/remove.sh" ended "$stack"; }
+reap() { "$tools/remove.sh" ended "$name"; }
 
 wait_until_healthy() {
   local deadline=$((SECONDS + wait_limit)) waiting
   while true; do
-    waiting=$(docker ps --all --filter "label=com.docker.compose.project=galaxy-$stack" --format '{{.Names}} {{.Status}}' \
+    waiting=$(docker ps --all --filter "label=com.docker.compose.project=galaxy-$name" --format '{{.Names}} {{.Status}}' \
       | grep -v '(healthy)' || true)
     if [ -z "$waiting" ]; then return 0; fi
     if ((SECONDS >= deadline)); then
@@ -60,7 +66,7 @@ up() {
   reap
   compose up --detach --no-build --remove-orphans
   wait_until_healthy
-  say "$stack is up after $((SECONDS - started)) s"
+  say "$name is up after $((SECONDS - started)) s"
   say "  players    ${GALAXY_PUBLIC_URL:-http://127.0.0.1:${GALAXY_PUBLIC_PORT:-8080}} (edge on port ${GALAXY_EDGE_PORT:-9090})"
   say "  operators  http://127.0.0.1:${GALAXY_OPERATOR_PORT:-8090}, operator, first password: $(sed -n 's/^GALAXY_OPERATOR_PASSWORD=//p' "$folder/stack.env")"
   if [ "$stack" = local-dev ]; then say "  mail       http://127.0.0.1:${GALAXY_MAIL_PORT:-8025}"; fi
@@ -70,17 +76,17 @@ down() {
   prepare
   # The backend first, or it would start its engines again; then the engines, or their network could not be removed.
   compose stop
-  "$tools/remove.sh" engines "$stack"
+  "$tools/remove.sh" engines "$name"
   compose down --remove-orphans
 }
 
 clean() {
   down || true
-  local kind name
+  local kind found
   for kind in volume network; do
-    while read -r name; do
-      docker "$kind" rm "$name" >/dev/null && say "removed $kind $name"
-    done < <(docker "$kind" ls --quiet --filter "label=galaxy.stack=$stack")
+    while read -r found; do
+      docker "$kind" rm "$found" >/dev/null && say "removed $kind $found"
+    done < <(docker "$kind" ls --quiet --filter "label=galaxy.stack=$name")
   done
   rm -rf "$folder"
 }
@@ -89,5 +95,5 @@ case $command in
   up | down | clean | reap) "$command" ;;
   logs) prepare; compose logs --follow --tail 100 ;;
   config) prepare; compose config ;;
-  *) sed -n '2,12p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,15p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

@@ -39,6 +39,11 @@ def read(stack: str) -> dict[str, Any]:
     return content
 
 
+def named(stack: str) -> str:
+    """Return how the file writes its stack's name: the caller's, or else the file's own."""
+    return f"${{GALAXY_STACK_NAME:-{stack}}}"
+
+
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("kind", ["services", "networks", "volumes"])
 def test_everything_carries_the_label_of_its_stack(stack: str, kind: str) -> None:
@@ -46,14 +51,14 @@ def test_everything_carries_the_label_of_its_stack(stack: str, kind: str) -> Non
     entries = read(stack)[kind]
     assert entries
     for name, entry in entries.items():
-        assert entry["labels"] == {"galaxy.stack": stack}, f"{kind}: {name}"
+        assert entry["labels"] == {"galaxy.stack": named(stack)}, f"{kind}: {name}"
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_backend_is_told_the_label_for_its_engines(stack: str) -> None:
     """backend-runbook:33-37: both files hand their stack's name to the backend."""
     backend = read(stack)["services"]["backend"]
-    assert backend["environment"]["BACKEND_STACK_LABEL"] == stack
+    assert backend["environment"]["BACKEND_STACK_LABEL"] == named(stack)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -191,6 +196,45 @@ def test_compose_of_this_machine_reads_the_file(stack: str, tmp_path: Path) -> N
         timeout=60,
     )
     assert set(yaml.safe_load(read_back.stdout)["services"]) == set(read(stack)["services"])
+
+
+@pytest.mark.containers
+@pytest.mark.usefixtures("docker_engine")
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_second_stack_of_a_kind_shares_no_name_with_the_first(stack: str, tmp_path: Path) -> None:
+    def read_as(name: str | None) -> tuple[set[str], set[str]]:
+        given = {"GALAXY_STACK_NAME": name} if name else {}
+        text = subprocess.run(
+            [COMPOSE / "stack.sh", stack, "config"],
+            env={**os.environ, **CALLER_OF_DEV_DEPLOY, "GALAXY_DOCKER_HOME": str(tmp_path), **given},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        content = yaml.safe_load(text)
+        entries = [entry for kind in ("networks", "volumes") for entry in content[kind].values()]
+        labels = {entry["labels"]["galaxy.stack"] for entry in [*entries, *content["services"].values()]}
+        return {entry["name"] for entry in entries}, labels
+
+    first, second = read_as(None), read_as("other")
+    assert first[1] == {stack}
+    assert second[1] == {"other"}
+    assert not first[0] & second[0]
+
+
+def test_a_name_that_no_label_could_carry_is_refused(tmp_path: Path) -> None:
+    refused = subprocess.run(
+        [COMPOSE / "stack.sh", "local-dev", "config"],
+        env={**os.environ, "GALAXY_DOCKER_HOME": str(tmp_path), "GALAXY_STACK_NAME": "../up"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "GALAXY_STACK_NAME" in refused.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -8,13 +8,10 @@ import pytest
 
 from deploy.embedded.stack import Stack
 from integration.players import signed_in
-from integration.stock_clients.browser import chromium, page_of, run_in_browser
+from integration.stock_clients.browser import page_of, run_in_browser
 from integration.stock_clients.runner import installed_package
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="needs an installed Chromium"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("installed_chromium")]
 
 
 async def test_a_page_hears_of_what_its_own_command_did(own_stack: Stack, tmp_path: Path) -> None:
