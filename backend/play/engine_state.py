@@ -1,7 +1,8 @@
 """Bringing an engine to the state of the last published turn: engines hold nothing that the archive does not have."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from backend.runtime.engine_client import (
     EngineGame,
     EngineSave,
 )
+from backend.runtime.locks import GameLocks
 from backend.runtime.service import Engines
 from kit.logs import get_logger
 
@@ -50,12 +52,26 @@ class EngineStates:
         self._storage = storage
         self._engines = engines
         self._clients = clients
+        self._locks = GameLocks()
+
+    @asynccontextmanager
+    async def hold(self, game_id: str) -> AsyncIterator[None]:
+        """Have what a game's engine holds to oneself for the length of the context: nobody loads, turns or replays it.
+
+        Two who load an empty engine at once would find each other's game in it. Not reentrant; the runtime's own lock of a
+        game is taken inside this one, never the other way round.
+        """
+        async with self._locks.hold(game_id):
+            yield
 
     async def ready(self, game: Game) -> EngineClient:
         """Return a client of the game's engine, which holds the last published turn or has computed the one after it.
 
-        An empty engine is given the game. Raises ContainersAway, EngineDown, EngineError.
+        An empty engine is given the game; the caller holds it (`hold`). Raises ContainersAway, EngineDown, EngineError.
         """
+        assert self._locks.held(game.game_id), (
+            "what an engine holds is asked and changed under the game's lock"
+        )
         client = self._clients.of(self._engines.endpoint_of(game.game_id))
         held = await client.find_game()
         async with self._transactions.read() as connection:

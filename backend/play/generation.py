@@ -1,8 +1,6 @@
 """One turn, from stored inputs to publication (docs/ARCHITECTURE.md, section 7). A crash anywhere repeats the same bytes."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +19,6 @@ from backend.play.ports import GameRows
 from backend.play.storage import PlayStorage
 from backend.runtime.engine_client import EngineAway, EngineBroken, EngineClient, EngineError
 from backend.runtime.errors import ContainersAway, RuntimeFailure
-from backend.runtime.locks import GameLocks
 from backend.runtime.service import EngineDown, Engines
 from backend.scheduler.model import Due, TurnCause
 from backend.scheduler.ports import Notices
@@ -97,14 +94,13 @@ class TurnGenerator:
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self._locks = GameLocks()
 
     async def generate(self, due: Due) -> Generated:
         """Generate and publish a turn that is due, or say why not. Safe to repeat at any moment, after any crash.
 
         Raises PostgresUnavailable; the turn is then begun anew later.
         """
-        async with self._locks.hold(due.game_id):
+        async with self._engine_states.hold(due.game_id):
             began = self._clock.monotonic()
             outcome = await self._generate(due)
             self._metrics.turn(outcome, (self._clock.monotonic() - began) * 1000)
@@ -132,12 +128,6 @@ class TurnGenerator:
                 return await self._failed(game, due.turn, error)
             await self._faults.reach("after_engine_answer")
             return await self._publish(inputs, computed)
-
-    @asynccontextmanager
-    async def standing_still(self, game_id: str) -> AsyncIterator[None]:
-        """Keep turns of a game from being generated for the length of the context."""
-        async with self._locks.hold(game_id):
-            yield
 
     # The steps
 

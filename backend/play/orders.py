@@ -157,7 +157,9 @@ class Orders:
     ) -> Mapping[str, Any]:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
-                client = await self._engine_states.ready(game)
+                # The check itself needs no lock: an engine that is replaced or turned meanwhile does not answer it wrongly.
+                async with self._engine_states.hold(game.game_id):
+                    client = await self._engine_states.ready(game)
                 return await client.check(
                     {"player_id": player_id, "turn": turn, "orders": orders or NO_ORDERS}
                 )

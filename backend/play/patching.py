@@ -7,8 +7,8 @@ from backend.engine_versions.service import EngineVersions
 from backend.leadership.ports import Transactions
 from backend.lobby.model import Game, GameState
 from backend.lobby.transitions import GameStates
+from backend.play.engine_state import EngineStates
 from backend.play.errors import NotPlaying, PatchDrifted, PatchRefused
-from backend.play.generation import TurnGenerator
 from backend.play.model import game_request
 from backend.play.ports import GameRows
 from backend.play.storage import PlayStorage
@@ -37,7 +37,7 @@ class GamePatcher:
         engines: Engines,
         clients: EngineClients,
         operations: OperationLog,
-        generator: TurnGenerator,
+        engine_states: EngineStates,
     ) -> None:
         self._transactions = transactions
         self._storage = storage
@@ -47,15 +47,15 @@ class GamePatcher:
         self._engines = engines
         self._clients = clients
         self._operations = operations
-        self._generator = generator
+        self._engine_states = engine_states
 
     async def patch(self, game_id: str, semver: str, requested_by: str, audit: Audit) -> None:
-        """Move a game to an enabled version of the same major; no turn is generated meanwhile.
+        """Move a game to an enabled version of the same major; no turn is generated and no order checked meanwhile.
 
         The new engine is given the save of turn n − 1 and the stored inputs of turn n; only if it comes to the same state
         does the game move. Raises GameNotFound, NotPlaying, PatchRefused, PatchDrifted (the old version runs again).
         """
-        async with self._generator.standing_still(game_id):
+        async with self._engine_states.hold(game_id):
             async with self._transactions.read() as connection:
                 game = await self._games.find(connection, game_id)
             self._check(game, semver)

@@ -78,11 +78,12 @@ class GameStarter:
         return await self._publish(game, computed)
 
     async def _computed(self, game: Game) -> Computed:
-        client = await self._engine_states.ready(game)
-        held = await client.find_game()
-        if held is None:
-            raise EngineBroken("the engine lost the game that it was given")
-        return await self._engine_states.collect(client, held)
+        async with self._engine_states.hold(game.game_id):
+            client = await self._engine_states.ready(game)
+            held = await client.find_game()
+            if held is None:
+                raise EngineBroken("the engine lost the game that it was given")
+            return await self._engine_states.collect(client, held)
 
     async def _publish(self, game: Game, computed: Computed) -> bool:
         async with self._transactions.write() as connection:

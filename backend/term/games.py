@@ -178,7 +178,7 @@ async def build(
         engines,
         clients,
         operations,
-        generator,
+        engine_states,
     )
     control = GameControl(
         base.transactions, games, states, lobby, views, clocks, engines, operations, generator, patcher
