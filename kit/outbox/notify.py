@@ -41,7 +41,7 @@ class NotifyWaker:
         failures = 0
         while True:
             try:
-                async with self._database.connection() as connection:
+                async with self._database.session() as connection:
                     await self._listen(connection)
             except PostgresUnavailable as error:
                 raise_if_cancelled()

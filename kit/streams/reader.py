@@ -138,7 +138,7 @@ class StreamReader:
         failures = 0
         while True:
             try:
-                async with self._database.connection() as leader:
+                async with self._database.session() as leader:
                     await self._lead(leader)
                     self._offset = None
                     while True:

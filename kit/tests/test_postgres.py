@@ -1,12 +1,14 @@
 """What the driver says, told in our words."""
 
+import asyncio
+import contextlib
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from kit.postgres import Database, PoolSettings, PostgresUnavailable
-from kit.testing import fresh_database
+from kit.testing import fresh_database, with_database
 
 pytestmark = pytest.mark.stores
 
@@ -46,3 +48,62 @@ async def test_a_defect_stays_what_it_is(impatient: Database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         async with impatient.transaction() as connection:
             await connection.execute("SELECT * FROM nowhere")
+
+
+async def test_a_connection_goes_back_without_another_statement(
+    impatient: Database, postgres_admin_dsn: str
+) -> None:
+    async with impatient.connection() as connection:
+        process = await connection.fetchval("SELECT pg_backend_pid() -- the last word")
+    watcher = await asyncpg.connect(postgres_admin_dsn)
+    last = await watcher.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", process)
+    await watcher.close()
+    assert last == "SELECT pg_backend_pid() -- the last word"
+
+
+async def test_an_open_transaction_does_not_outlast_its_borrower(impatient: Database) -> None:
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
+    async with impatient.connection() as connection:
+        await connection.execute("BEGIN")
+    async with impatient.connection() as connection:
+        assert not connection.is_in_transaction()
+    assert len(reported) == 1, "and its author hears of it"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_a_session_holds_ends_with_it(
+    impatient: Database, postgres_admin_dsn: str, fails: bool
+) -> None:
+    async with impatient.connection() as connection:
+        name = await connection.fetchval("SELECT current_database()")
+    with contextlib.suppress(KeyError):
+        async with impatient.session() as connection:
+            await connection.execute(
+                "SELECT pg_advisory_lock(7); LISTEN something; SET search_path = nowhere"
+            )
+            if fails:
+                raise KeyError
+    async with impatient.connection() as connection:
+        assert await connection.fetchval("SHOW search_path") != "nowhere"
+        assert await connection.fetch("SELECT * FROM pg_listening_channels()") == []
+    other = await asyncpg.connect(with_database(postgres_admin_dsn, name))
+    assert await other.fetchval("SELECT pg_try_advisory_lock(7)")
+    await other.close()
+
+
+async def test_a_session_that_cannot_be_wiped_ends_and_its_lock_with_it(
+    impatient: Database, postgres_admin_dsn: str
+) -> None:
+    async def hold_and_be_ended() -> None:
+        async with impatient.session() as connection:
+            await connection.execute("SELECT pg_advisory_lock(7)")
+            process = await connection.fetchval("SELECT pg_backend_pid()")
+            killer = await asyncpg.connect(postgres_admin_dsn)
+            await killer.execute("SELECT pg_terminate_backend($1, 5000)", process)
+            await killer.close()
+
+    with pytest.raises(PostgresUnavailable):
+        await hold_and_be_ended()
+    async with impatient.connection() as connection:
+        assert await connection.fetchval("SELECT pg_try_advisory_lock(7)")
