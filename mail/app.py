@@ -23,7 +23,7 @@ from kit.telemetry import Telemetry
 from mail.commands.consumer import CommandHandler
 from mail.deliveries.cleanup import CleanupWorker
 from mail.deliveries.model import LADDERS, LaneName, outbox_lane
-from mail.deliveries.rest import deliveries_router
+from mail.deliveries.rest import deliveries_router, describe
 from mail.deliveries.service import Deliveries
 from mail.deliveries.storage import DeliveryStorage
 from mail.deliveries.worker import MailTransport
@@ -88,8 +88,10 @@ async def build(settings: Settings, faults: Faults | None = None) -> AsyncIterat
         gauges = LaneGauges(metrics, senders.lanes)
         workers = Workers([reader, *senders.workers, cleanup, gauges])
 
-        api = new_api("Galaxy mail")
-        api.include_router(deliveries_router(deliveries, ServiceAuth(settings.service_tokens)))
+        api = new_api("Galaxy mail", docs=False)
+        trusted = ServiceAuth(settings.service_tokens)
+        api.include_router(deliveries_router(deliveries, trusted))
+        describe(api, trusted)
         add_probes(api, _not_ready(workers))
         edge = RequestContext(BodyLimit(api, _BODY_BYTES_MAX), telemetry.tracer)
         listener = HttpListener("http", edge, settings.internal_http_addr)

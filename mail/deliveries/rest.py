@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi.responses import JSONResponse
 
 from kit.clock import rfc3339
 from kit.rest import Page, Paging, Schema, ServiceAuth
 from mail.deliveries.model import Attempt, DeadLetter, Delivery, DeliveryState
 from mail.deliveries.service import Deliveries
+
+PREFIX = "/api/v1/internal/mail"
 
 
 class DeliveryBody(Schema):
@@ -60,9 +63,23 @@ class DeadLetterBody(Schema):
     state: DeliveryState | None
 
 
+def describe(api: FastAPI, auth: ServiceAuth) -> None:
+    """Serve the description of an API at `/openapi.json` to those who may call it."""
+
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[Depends(auth)])
+    async def openapi() -> JSONResponse:
+        document = api.openapi()
+        document["components"]["securitySchemes"] = {"service": {"type": "http", "scheme": "bearer"}}
+        for path, calls in document["paths"].items():
+            if path.startswith(PREFIX):
+                for call in calls.values():
+                    call["security"] = [{"service": []}]
+        return JSONResponse(document)
+
+
 def deliveries_router(deliveries: Deliveries, auth: ServiceAuth) -> APIRouter:
     """Build the routes under `/api/v1/internal/mail`."""
-    router = APIRouter(prefix="/api/v1/internal/mail", dependencies=[Depends(auth)], tags=["mail"])
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(auth)], tags=["mail"])
 
     @router.get("/deliveries", summary="List deliveries, newest first")
     async def list_deliveries(

@@ -6,7 +6,7 @@ import pytest
 
 from kit.ids import uuid7
 from mail.sink import Say, Stall
-from mail.tests.conftest import Post, StartMail
+from mail.tests.conftest import TOKEN, Post, StartMail
 
 pytestmark = pytest.mark.stores
 
@@ -15,6 +15,18 @@ async def test_callers_without_a_service_token_are_turned_away(post: Post):
     for token in (None, "another-token-of-some-length"):
         status, body = await post.call("GET", "/deliveries", token=token)
         assert (status, body["error"]["code"]) == (401, "unauthenticated")
+
+
+async def test_the_description_of_the_api_is_for_those_who_may_call_it(post: Post):
+    async with post.http.get("/openapi.json") as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (401, "unauthenticated")
+    async with post.http.get("/openapi.json", headers={"Authorization": f"Bearer {TOKEN}"}) as response:
+        assert response.status == 200
+        document = await response.json()
+    calls = document["paths"]["/api/v1/internal/mail/deliveries/{delivery_id}/resend"]
+    assert calls["post"]["security"] == [{"service": []}]
+    async with post.http.get("/healthz") as response:
+        assert response.status == 200
 
 
 async def test_deliveries_are_listed_newest_first_and_by_state(post: Post):
