@@ -27,8 +27,8 @@ from kit.settings import ServiceTokens
 from kit.telemetry import OtelSettings
 from kit.testing import eventually, fresh_database, fresh_redis, with_database
 from mail.app import MIGRATIONS, SCHEMA, MailService, build
+from mail.chaos.sink import Sink
 from mail.settings import Settings
-from mail.sink import Sink
 
 TOKEN = "a-service-token-for-tests"
 SEAL_KEY = base64.b64encode(bytes(range(32))).decode()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kit.testing import eventually
-from mail.sink import Say
+from mail.chaos.sink import Say
 from mail.tests.conftest import Post, StartMail
 
 pytestmark = pytest.mark.stores

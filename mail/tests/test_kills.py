@@ -13,9 +13,9 @@ from kit.postgres import Database, in_schema
 from kit.redis_pool import open_redis
 from kit.testing import fresh_database, fresh_redis
 from mail.app import SCHEMA
-from mail.chaos import run_chaos
-from mail.process import MailProcess, quick_environment
-from mail.sink import Sink
+from mail.chaos.process import MailProcess, quick_environment
+from mail.chaos.run import run_chaos
+from mail.chaos.sink import Sink
 from mail.tests.conftest import Post, mail_settings
 
 pytestmark = [pytest.mark.stores, pytest.mark.timeout(240)]

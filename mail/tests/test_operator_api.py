@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kit.ids import uuid7
-from mail.sink import Say, Stall
+from mail.chaos.sink import Say, Stall
 from mail.tests.conftest import TOKEN, Post, StartMail
 
 pytestmark = pytest.mark.stores

@@ -13,7 +13,7 @@ from kit.postgres import Database, PostgresUnavailable, in_schema
 from kit.redis_pool import open_redis
 from kit.testing import eventually, fresh_redis
 from mail.app import SCHEMA, build
-from mail.sink import Sink, Stall
+from mail.chaos.sink import Sink, Stall
 from mail.tests.conftest import Post, mail_settings
 
 pytestmark = [pytest.mark.stores, pytest.mark.timeout(180)]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mail.sink import Drop, Say, Stall, Verb
+from mail.chaos.sink import Drop, Say, Stall, Verb
 from mail.tests.conftest import Post, StartMail
 
 pytestmark = pytest.mark.stores

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mail.sink import Say
+from mail.chaos.sink import Say
 from mail.tests.conftest import Post, StartMail
 
 pytestmark = pytest.mark.stores

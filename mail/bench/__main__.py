@@ -6,20 +6,14 @@ counts for us: claim, open, render, build, send, mark with history. The bare cli
 
 import argparse
 import asyncio
-import contextlib
-import multiprocessing
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
-import aiosmtplib
 import orjson
 import uvloop
 
@@ -32,10 +26,10 @@ from kit.postgres import Database, PoolSettings, in_schema
 from kit.sealing import SealRing
 from kit.testing import fresh_database
 from mail.app import MIGRATIONS, SCHEMA
+from mail.bench.peer import bare_client, relay_process
 from mail.deliveries.model import LADDERS, LaneName, NewDelivery, outbox_lane
 from mail.deliveries.storage import DeliveryStorage
 from mail.deliveries.worker import MailTransport
-from mail.sink import Sink
 from mail.smtp.message import Letter, build_message
 from mail.smtp.model import LaneTimeouts, Relay
 from mail.smtp.pool import SmtpPool
@@ -78,47 +72,6 @@ def letter(templates: Templates) -> bytes:
         ),
         SENDER,
     )
-
-
-def _sink_process(pipe: Pipe) -> None:
-    async def serve() -> None:
-        async with Sink(keep_content=False).serving() as sink:
-            pipe.send(sink.port)
-            await asyncio.to_thread(pipe.recv)
-
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
-        uvloop.run(serve())
-
-
-@asynccontextmanager
-async def relay_process() -> AsyncIterator[int]:
-    """Run the sink in a process of its own; give its port."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_sink_process, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield await asyncio.to_thread(ours.recv)
-    finally:
-        ours.send("stop")
-        await asyncio.to_thread(process.join, 5)
-
-
-async def bare_client(port: int, message: bytes, mails: int, connections: int) -> float:
-    """Send with aiosmtplib alone; return mails a second."""
-    left = mails
-
-    async def one() -> None:
-        nonlocal left
-        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
-        await client.connect()
-        while left > 0:
-            left -= 1
-            await client.sendmail("galaxy@mail.test", ["player@example.test"], message)
-        await client.quit()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(connections)))
-    return mails / (time.perf_counter() - began)
 
 
 async def whole_way(

@@ -1,21 +1,15 @@
-"""`python -m mail.chaos`: kills the mail service at random moments under load and accounts for every single mail.
+"""One run: kill the mail service at random moments under load and account for every single mail.
 
 Each kill happens while the relay has a mail in hand. Afterwards: no mail is lost; a mail may have come twice only if, at
 some kill, the relay had taken it over and its delivery was not marked yet; there are never more of those at one kill than
 connections; and each attempt that a kill interrupted stays in the history as unknown.
 """
 
-import argparse
 import asyncio
 import contextlib
-import os
-import platform
 import random
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +22,8 @@ from kit.clock import rfc3339
 from kit.ids import uuid7
 from kit.postgres import Database, in_schema
 from kit.redis_pool import RedisSettings, open_redis
-from kit.testing import fresh_database, fresh_redis
-from mail.process import MailProcess, quick_environment
-from mail.sink import Sink
+from mail.chaos.process import MailProcess, quick_environment
+from mail.chaos.sink import Sink
 
 CONNECTIONS = 8
 _FEED_PER_SECOND = 60
@@ -162,81 +155,3 @@ async def _at_rest(database: Database, mails: int, timeout: float = 120.0) -> No
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-def results(account: Account) -> dict[str, Any]:
-    """Return the run as the machine-readable line of all our measurements."""
-
-    def result(name: str, value: float, unit: str, goal: str, *, met: bool) -> dict[str, Any]:
-        return {
-            "name": name,
-            "value": value,
-            "unit": unit,
-            "peer": None,
-            "peer_value": None,
-            "ratio": None,
-            "goal": goal,
-            "met": met,
-        }
-
-    most = account.in_flight_most
-    return {
-        "bench": "chaos-mail",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "results": [
-            result("kills", account.kills, "kills", ">= 50", met=account.kills >= 50),
-            result("mails", account.mails, "mails", "> 0", met=account.mails > 0),
-            result("lost", len(account.lost), "mails", "= 0", met=not account.lost),
-            result(
-                "repeated",
-                len(account.repeated),
-                "mails",
-                f"<= {CONNECTIONS} a kill",
-                met=len(account.repeated) <= CONNECTIONS * account.kills,
-            ),
-            result(
-                "repeated, not in flight at a kill",
-                len(account.unexplained),
-                "mails",
-                "= 0",
-                met=not account.unexplained,
-            ),
-            result("in flight at one kill", most, "mails", f"<= {CONNECTIONS}", met=most <= CONNECTIONS),
-            result(
-                "interrupted attempts on record as unknown",
-                account.unknown_attempts,
-                "attempts",
-                f"= {account.interrupted}",
-                met=account.unknown_attempts == account.interrupted,
-            ),
-            result("duration", round(account.seconds, 1), "s", "", met=True),
-        ],
-    }
-
-
-@asynccontextmanager
-async def _stores() -> AsyncIterator[tuple[str, RedisSettings]]:
-    dsn, url = os.environ.get("GALAXY_TEST_POSTGRES_DSN"), os.environ.get("GALAXY_TEST_REDIS_URL")
-    if not dsn or not url:
-        from deploy.embedded.stores import session_stores
-
-        stores = session_stores()
-        dsn, url = dsn or stores.postgres.dsn(), url or stores.valkey.url
-    async with fresh_database(dsn) as fresh:
-        yield fresh, fresh_redis(url)
-
-
-async def _main() -> bool:
-    parser = argparse.ArgumentParser(prog="python -m mail.chaos", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    async with _stores() as (dsn, redis_settings):
-        with tempfile.TemporaryDirectory() as folder:
-            account = await run_chaos(dsn, redis_settings, arguments.kills, arguments.seed, Path(folder))
-    sys.stdout.write(orjson.dumps(results(account)).decode() + "\n")
-    return account.clean
-
-
-if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(_main()) else 1)
