@@ -12,5 +12,11 @@ UPDATE leader SET epoch = epoch + 1, holder = $1, taken_at = now() RETURNING epo
 SELECT epoch FROM leader
 
 -- name: hold_epoch
--- The epoch in force, kept from changing until this transaction ends. One bigint.
-SELECT epoch FROM leader FOR SHARE
+-- The epoch in force, kept from changing until this transaction ends, and the transaction's id, which the row lock costs anyway.
+-- One row: epoch bigint, xid text.
+SELECT epoch, pg_current_xact_id()::text AS xid FROM leader FOR SHARE
+
+-- name: is_under_way
+-- Whether a transaction has neither committed nor been rolled back. $1 its id as text. One bool; null for one long over. Fails
+-- with invalid_parameter_value for an id that this server has not given out yet.
+SELECT pg_xact_status($1::text::xid8) = 'in progress'

@@ -222,7 +222,7 @@ async def build_active(
         Periodic("idempotency_keeper", _HOUR, idempotency_keys.forget_old),
         Periodic("operator_session_keeper", _HOUR, operators.forget_sessions),
         CacheReloader(
-            transactions.outcome_unknown,
+            transactions,
             [sessions.reload, users.warm, operators.warm, *rooms.reloads],
             settings.postgres.connect_interval,
         ),
