@@ -36,6 +36,11 @@ def scene(**options: Any) -> Game:
 
 REFUSALS = [
     ("% what", "E_UNKNOWN"),
+    ("sned 1 #2", "E_UNKNOWN"),
+    ("Please work", "E_UNKNOWN"),
+    ("hello world", "E_UNKNOWN"),
+    ("Zap 1", "E_UNKNOWN"),
+    ("SEND 1 #2", "OK"),
     ("V 2", "E_UNSUPPORTED"),
     ("I 1 2", "E_UNSUPPORTED"),
     ("H 4", "E_UNSUPPORTED"),
@@ -250,6 +255,23 @@ def test_types_and_messages_have_a_limit():
     assert codes(play(scene(), "\n".join(f"D New{i} 1 0 0 0 0" for i in range(499))))[-2:] == ["E_LIMIT"] * 2
     assert codes(play(scene(), "@\nx\n@\n" * 101))[-1] == "E_LIMIT"
     assert codes(play(scene(), "@\n" + "x" * 10_001 + "\n@")) == ["E_LIMIT"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [
+        ("sned", "did you mean send (S)?"),
+        ("prodcue", "did you mean produce (P)?"),
+        ("VOET", "did you mean vote?"),
+        ("qwxyzzy" * 9, "an order is a letter or a whole word."),
+    ],
+)
+def test_a_typing_slip_in_a_verb_is_no_other_order_and_a_near_one_is_named(verb, hint):
+    (line,) = read_text(f"{verb} 1 2")
+    assert line.refusal is not None
+    assert (line.order, line.refusal.code) == (None, "E_UNKNOWN")
+    assert line.refusal.message.endswith(hint)
+    assert len(line.refusal.message) < 100
 
 
 JSON_REFUSALS = [

@@ -1,5 +1,6 @@
 """Reading orders, text or JSON, into typed values (rules, 20.1). Both forms end in the same values and codes."""
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -115,21 +116,22 @@ def _from_tokens(tokens: list[str]) -> Order:
 
 
 def _spec_of(verb: str) -> Spec | None:
-    """Return the entry for a verb: a whole word first, else its first letter; None for orders of the mail era."""
-    if verb.upper() in LATER:
-        raise _unsupported(LATER[verb.upper()])
-    if verb.lower() in BY_OP:
-        return BY_OP[verb.lower()]
-    if verb.lower() in LATER.values():
-        raise _unsupported(verb.lower())
-    letter = verb[0].upper()
+    """Return the entry for a verb, a letter or a whole word; None for orders of the mail era.
+
+    A longer word is never cut down to its letter: a typing slip must not become another order.
+    """
+    letter, word = verb.upper(), verb.lower()
     if letter in LATER:
         raise _unsupported(LATER[letter])
     if letter in MAIL_ERA:
         return None
-    if letter not in BY_LETTER:
-        raise Refusal(Code.UNKNOWN, f"There is no order {verb[:20]}.")
-    return BY_LETTER[letter]
+    if letter in BY_LETTER:
+        return BY_LETTER[letter]
+    if word in LATER.values():
+        raise _unsupported(word)
+    if word in BY_OP:
+        return BY_OP[word]
+    raise _unknown(verb)
 
 
 def _positional(spec: Spec, words: list[str]) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _from_object(raw: Any) -> Order:
     if op in LATER.values():
         raise _unsupported(op)
     if op not in BY_OP:
-        raise Refusal(Code.UNKNOWN, f"There is no order {op[:20]}.")
+        raise _unknown(op)
     spec = BY_OP[op]
     known = {param.name for param in spec.params}
     for name in raw:
@@ -267,6 +269,17 @@ def _finite(param: Param, value: Any) -> float:
 
 def _syntax(message: str) -> Refusal:
     return Refusal(Code.SYNTAX, message)
+
+
+def _unknown(verb: str) -> Refusal:
+    shown = verb[:20]
+    near = difflib.get_close_matches(shown.lower(), [*BY_OP, *LATER.values()], n=1)
+    if not near:
+        return Refusal(Code.UNKNOWN, f"There is no order {shown}; an order is a letter or a whole word.")
+    letter = BY_OP[near[0]].letter if near[0] in BY_OP else ""
+    return Refusal(
+        Code.UNKNOWN, f"There is no order {shown}; did you mean {near[0]}{f' ({letter})' if letter else ''}?"
+    )
 
 
 def _unsupported(what: str) -> Refusal:
