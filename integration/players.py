@@ -5,16 +5,22 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from client.events.model import Event
 from client.sdk import Galaxy
-from deploy.embedded.stack import Stack
 from integration.mailbox import Mailbox
 from kit.testing import eventually
 
 # Long enough that no turn falls by itself within a test: turns come by final marks.
 NO_DEADLINE: dict[str, Any] = {"kind": "rolling", "period_seconds": 86_400}
+
+
+class Platform(Protocol):
+    """A running platform, however it was started."""
+
+    def url(self, address: str) -> str:
+        """Return where `gateway.public`, `gateway.edge` or `mailcatcher.http` is reached."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,32 @@ class Player:
 
 
 @asynccontextmanager
-async def signed_in(stack: Stack, home: Path, name: str, device: str = "first") -> AsyncIterator[Player]:
+async def signed_in(
+    platform: Platform, home: Path, name: str, device: str = "first"
+) -> AsyncIterator[Player]:
     """Sign a person in at a device of his own; the second device of one name is the same account."""
-    email = f"{name}@players.test"
-    mailbox = Mailbox(stack.url("mailcatcher.http"))
+    async with returning(platform, home, name, device) as player:
+        email, mailbox = player.email, player.mailbox
+        earlier = len([mail for mail in await mailbox.mails(email) if "code" in mail.subject.lower()])
+        await player.galaxy.sign_in(
+            email, lambda: mailbox.code_for(email, beyond=earlier), device_name=device
+        )
+        yield player
+
+
+@asynccontextmanager
+async def returning(
+    platform: Platform, home: Path, name: str, device: str = "first"
+) -> AsyncIterator[Player]:
+    """Open the profile that a person signed in with before, at the addresses where the platform is reached now."""
     galaxy = Galaxy(
         profile=f"{name}-{device}",
         home=home,
-        gateway_url=stack.url("gateway.public"),
-        edge_url=stack.url("gateway.edge"),
+        gateway_url=platform.url("gateway.public"),
+        edge_url=platform.url("gateway.edge"),
     )
     async with galaxy:
-        earlier = len([mail for mail in await mailbox.mails(email) if "code" in mail.subject.lower()])
-        await galaxy.sign_in(email, lambda: mailbox.code_for(email, beyond=earlier), device_name=device)
-        yield Player(name, email, galaxy, mailbox)
+        yield Player(name, f"{name}@players.test", galaxy, Mailbox(platform.url("mailcatcher.http")))
 
 
 class EventLog:
