@@ -101,7 +101,12 @@ async def test_an_engine_killed_between_turns_comes_back_from_its_save(bench: Be
     await eventually(noted, 10)
     for player in (ann, bob):
         await player.ok("POST", f"/games/{game_id}/orders/final", {"turn": 2, "final": True})
-    await asyncio.sleep(0.3)
+
+    async def put_off() -> bool:
+        (clock,) = await bench.rows("SELECT retry_at FROM game_clocks")
+        return clock["retry_at"] is not None
+
+    await eventually(put_off)
     assert (await ann.ok("GET", f"/games/{game_id}"))["current_turn"] == 1, "the turn waits for its engine"
     restarted = await bench.operator.ok("POST", f"/games/{game_id}/restart")
     assert restarted["runtime"]["status"] == "running"

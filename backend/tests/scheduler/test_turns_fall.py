@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backend.scheduler.model import Due
 from backend.settings import SchedulerSettings
 from backend.tests.game_rooms import Bench, open_bench, scheduler_of, settings_for, started_game
 from kit.testing import eventually
@@ -18,6 +19,23 @@ async def turn_of(bench: Bench, game_id: str) -> int:
     (row,) = await bench.rows("SELECT current_turn FROM game_clocks WHERE game_id = $1", game_id)
     turn: int = row["current_turn"]
     return turn
+
+
+async def looked_in_vain(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait until the scheduler has looked twice from now on and found nothing."""
+    scheduler = scheduler_of(bench)
+    real, found = scheduler.due, asyncio.Queue[list[Due]]()
+
+    async def due() -> list[Due]:
+        dues = await real()
+        found.put_nowait(dues)
+        return dues
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "due", due)
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                assert await found.get() == []
 
 
 async def make_due(bench: Bench, game_id: str) -> None:
@@ -36,7 +54,7 @@ async def test_a_rolling_deadline_brings_the_turn_and_the_next_deadline(bench: B
     assert timedelta(0) < deadline - before < timedelta(seconds=6)
 
 
-async def test_a_final_may_be_withdrawn_while_others_think(bench: Bench):
+async def test_a_final_may_be_withdrawn_while_others_think(bench: Bench, monkeypatch):
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob)
     final = f"/games/{game_id}/orders/final"
@@ -44,7 +62,7 @@ async def test_a_final_may_be_withdrawn_while_others_think(bench: Bench):
     assert (await bob.ok("GET", f"/games/{game_id}"))["players"][0]["final"] is True
     await ann.ok("POST", final, {"turn": 1, "final": False})
     await bob.ok("POST", final, {"turn": 1, "final": True})
-    await asyncio.sleep(0.5)  # several polls of the scheduler
+    await looked_in_vain(bench, monkeypatch)
     assert await turn_of(bench, game_id) == 0
     await ann.ok("POST", final, {"turn": 1, "final": True})
     await bench.until(ann, game_id, current_turn=1)
@@ -59,12 +77,12 @@ async def test_new_orders_take_a_final_mark_back(bench: Bench):
     assert (await ann.ok("GET", f"/games/{game_id}/orders"))["final"] is False
 
 
-async def test_without_early_turns_final_marks_wait_for_the_deadline(bench: Bench):
+async def test_without_early_turns_final_marks_wait_for_the_deadline(bench: Bench, monkeypatch):
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob, early_turn=False)
     for player in (ann, bob):
         await player.ok("POST", f"/games/{game_id}/orders/final", {"turn": 1, "final": True})
-    await asyncio.sleep(0.5)
+    await looked_in_vain(bench, monkeypatch)
     assert await turn_of(bench, game_id) == 0
     await make_due(bench, game_id)
     await bench.until(ann, game_id, current_turn=1)
@@ -111,21 +129,23 @@ async def eventually_shown(bench: Bench, game_id: str) -> dict[str, Any]:
 async def test_a_forced_turn_of_a_rolling_game_starts_the_period_anew(bench: Bench):
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob)
-    first = datetime.fromisoformat((await ann.ok("GET", f"/games/{game_id}"))["next_turn_at"])
-    await asyncio.sleep(0.05)
+    (first,) = await bench.rows("SELECT next_turn_at FROM game_clocks")
     forced = await bench.operator.ok("POST", f"/games/{game_id}/force-next-turn")
     assert forced["runtime_record"]["skip_next_tick"] is False
-    assert datetime.fromisoformat(forced["next_turn_at"]) > first
+    (then,) = await bench.rows("SELECT next_turn_at FROM game_clocks")
+    assert then["next_turn_at"] > first["next_turn_at"], (
+        "a period after the forced turn, not after the one before"
+    )
 
 
-async def test_a_pause_stops_the_clock_and_keeps_what_was_left(bench: Bench):
+async def test_a_pause_stops_the_clock_and_keeps_what_was_left(bench: Bench, monkeypatch):
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob)
     paused = await ann.ok("POST", f"/games/{game_id}/pause")
     assert (paused["state"], paused["next_turn_at"]) == ("paused", None)
     for player in (ann, bob):  # orders are taken while it stands
         await player.ok("POST", f"/games/{game_id}/orders/final", {"turn": 1, "final": True})
-    await asyncio.sleep(0.5)
+    await looked_in_vain(bench, monkeypatch)
     assert await turn_of(bench, game_id) == 0
     await bench.execute("UPDATE game_clocks SET remaining = interval '10 min'")
     resumed = await ann.ok("POST", f"/games/{game_id}/resume")
