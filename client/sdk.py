@@ -13,7 +13,7 @@ import inspect
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,6 +48,16 @@ class SignedIn:
 
     identity: keys.Identity
     new_account: bool
+
+
+@dataclass(frozen=True)
+class SentCode:
+    """A code that is on its way to a mailbox, and the key of the device that will confirm it."""
+
+    email: str
+    challenge_id: str
+    mail_delayed: bool
+    private_key: Ed25519PrivateKey = field(repr=False)
 
 
 class Galaxy:
@@ -165,31 +175,49 @@ class Galaxy:
         """Sign this device in: a code goes to the address, `code()` is asked for it, a new key is made and kept.
 
         `locale` is the language of the code's mail; by default the account's own, English for a new one.
-        Pins the gateway's keys on first use. A former session of this profile is forgotten here, not ended there.
+        Pins the gateway's keys on first use. A former session of this profile is forgotten here, not ended there. Where a
+        wrong code should be asked for again, use `send_code` and `confirm_code`.
         Raises Refused (wrong code, too many codes), CannotReach, GatewayKeyChanged.
         """
+        sent = await self.send_code(email, locale)
+        given = code()
+        text = await given if inspect.isawaitable(given) else given
+        return await self.confirm_code(sent, text, device_name=device_name)
+
+    async def send_code(self, email: str, locale: str | None = None) -> SentCode:
+        """Have a code sent to an address, in place of one sent before. Raises as `sign_in` does."""
         public = PublicApi(self.gateway_url)
         await self._gateway_keys(public).pin_first()
         challenge = await public.send_email_code(email, locale)
-        given = code()
-        text = await given if inspect.isawaitable(given) else given
-        private_key = Ed25519PrivateKey.generate()
-        name = device_name or platform.node() or "galaxy"
-        session = await public.confirm_email_code(
+        return SentCode(
+            email,
             challenge["challenge_id"],
-            text.strip(),
-            private_key.public_key().public_bytes_raw(),
+            bool(challenge.get("mail_delayed")),
+            Ed25519PrivateKey.generate(),
+        )
+
+    async def confirm_code(self, sent: SentCode, code: str, *, device_name: str | None = None) -> SignedIn:
+        """Sign this device in with a code that was sent.
+
+        May be called again with the same `sent`: after a wrong code while there are tries left (the refusal's
+        `details["tries_left"]`), and after a lost answer. Raises as `sign_in` does.
+        """
+        name = device_name or platform.node() or "galaxy"
+        session = await PublicApi(self.gateway_url).confirm_email_code(
+            sent.challenge_id,
+            code.strip(),
+            sent.private_key.public_key().public_bytes_raw(),
             local_time_zone(),
             name,
         )
         identity = keys.Identity(
             gateway_url=self.gateway_url,
             edge_url=self.edge_url,
-            email=email,
+            email=sent.email,
             user_id=session["user_id"],
             device_session_id=session["device_session_id"],
             device_name=name,
-            private_key=private_key,
+            private_key=sent.private_key,
         )
         self._store.save(identity)
         await self._stack.aclose()

@@ -1,6 +1,5 @@
-"""`sign-in`, `sign-out`, `account`, `sessions`, `trust`: who plays here, and whom this machine believes."""
+"""`sign-out`, `account`, `sessions`, `trust`: who plays here, and whom this machine believes."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -10,85 +9,19 @@ from rich.text import Text
 from client.calls.model import Session
 from client.command import tables
 from client.command.shell import JsonOption, ProfileOption, Shell
+from client.command.sign_in import GatewayOption
 from client.errors import Refused
 from client.gateway_keys import PinStore, fingerprint
 from client.keys import DEFAULT_PROFILE, home
-from client.sdk import DEFAULT_EDGE_URL, DEFAULT_GATEWAY_URL, Galaxy
-
-GatewayOption = Annotated[
-    str | None,
-    typer.Option(
-        "--gateway",
-        envvar="GALAXY_GATEWAY",
-        help=f"The platform's public address; {DEFAULT_GATEWAY_URL} at first.",
-        show_default=False,
-    ),
-]
-EdgeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--edge",
-        envvar="GALAXY_EDGE",
-        help=f"The platform's address for signed commands; {DEFAULT_EDGE_URL} at first.",
-        show_default=False,
-    ),
-]
+from client.sdk import Galaxy
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this page."""
-    app.command("sign-in", rich_help_panel="This device")(sign_in)
     app.command("sign-out", rich_help_panel="This device")(sign_out)
     app.command("account", rich_help_panel="This device")(account)
     app.add_typer(_sessions, name="sessions", rich_help_panel="This device")
     app.command("trust", rich_help_panel="This device")(trust)
-
-
-def sign_in(
-    email: Annotated[str, typer.Argument(help="Where the code is sent. Asked for when left out.")] = "",
-    code: Annotated[str, typer.Option(help="The code, for scripts that read mail themselves.")] = "",
-    device: Annotated[str, typer.Option(help="What to call this device; its host name by default.")] = "",
-    locale: Annotated[
-        str | None,
-        typer.Option(help="Language of the code's mail, and of a new account: en or ru.", show_default=False),
-    ] = None,
-    gateway: GatewayOption = None,
-    edge: EdgeOption = None,
-    profile: ProfileOption = DEFAULT_PROFILE,
-    as_json: JsonOption = False,
-) -> None:
-    """Sign this device in with a code from your mailbox.
-
-    A key is made on this device and never leaves it. The first sign-in also makes the account, and pins the platform's
-    own key: from then on every answer must be signed by it.
-
-    Example: galaxy sign-in alice@example.org --profile alice
-    """
-    shell = Shell(profile, as_json=as_json, gateway_url=gateway, edge_url=edge)
-    address = email or shell.ask("E-mail")
-
-    async def ask_code() -> str:
-        if code:
-            return code
-        shell.say(f"A code is on its way to {address}.")
-        return await asyncio.to_thread(shell.ask, "Code")
-
-    async def use(galaxy: Galaxy) -> None:
-        signed_in = await galaxy.sign_in(address, ask_code, device_name=device or None, locale=locale)
-        identity = signed_in.identity
-        result = {
-            "user_id": identity.user_id,
-            "device_session_id": identity.device_session_id,
-            "new_account": signed_in.new_account,
-            "gateway_url": identity.gateway_url,
-            "edge_url": identity.edge_url,
-        }
-        welcome = "Welcome to Galaxy" if signed_in.new_account else "Signed in"
-        shell.show(
-            result, lambda: Text.assemble((welcome, "green"), f" as {address} under the profile '{profile}'.")
-        )
-
-    shell.run(use)
 
 
 def sign_out(
@@ -266,7 +199,7 @@ def trust(
         if not shell.as_json:
             shell.out.print(drawn())
         if not yes:
-            await asyncio.to_thread(shell.confirm, f"Believe what these keys sign for {public.gateway_url}?")
+            shell.confirm(f"Believe what these keys sign for {public.gateway_url}?")
         await galaxy.gateway_keys().accept()
         shell.say("Accepted.")
         if shell.as_json:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from client.command import account, lobby, play, watch
+from client.command import account, lobby, play, sign_in, watch
 from client.command.exits import exit_code_of
 from client.errors import GalaxyError, GatewayKeyChanged, Refused
 
@@ -33,6 +33,7 @@ def build() -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
+    sign_in.register(app)
     account.register(app)
     lobby.register(app)
     play.register(app)

@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -97,12 +102,16 @@ class Shell:
             self.errors.print(text)
 
     @staticmethod
-    def ask(question: str) -> str:
-        """Ask a person on stderr, so that stdout stays the result's; an empty answer is asked for again."""
+    def ask(question: str, answers: TextIO | None = None) -> str:
+        """Ask a person on stderr, so that stdout stays the result's; an empty answer is asked for again.
+
+        Answers come from stdin unless another source is given. Ctrl-C ends the command even inside a running event loop.
+        """
         while True:
             sys.stderr.write(f"{question}: ")
             sys.stderr.flush()
-            line = sys.stdin.readline()
+            with _interruptible():
+                line = (answers or sys.stdin).readline()
             if not line:
                 sys.stderr.write("\n")
                 raise typer.BadParameter(f"nobody answered '{question}'")
@@ -110,10 +119,37 @@ class Shell:
                 return line.strip()
 
     @classmethod
-    def confirm(cls, question: str) -> None:
+    def confirm(cls, question: str, answers: TextIO | None = None) -> None:
         """Go on after a yes; leave with "refused" otherwise."""
-        if cls.ask(f"{question} [y/N]").lower() not in {"y", "yes"}:
+        if cls.ask(f"{question} [y/N]", answers).lower() not in {"y", "yes"}:
             raise typer.Exit(ExitCode.REFUSED)
+
+    @property
+    def interactive(self) -> bool:
+        """Tell whether whoever types on stdin is a person."""
+        return sys.stdin.isatty()
+
+    @staticmethod
+    @contextmanager
+    def person() -> Iterator[TextIO | None]:
+        """Give where a person at a terminal can be asked, also when stdin is a pipe; None where a script runs us."""
+        if sys.stdin.isatty():
+            yield sys.stdin
+            return
+        terminal: TextIO | None = None
+        if sys.stderr.isatty():
+            with suppress(OSError):
+                terminal = Path("/dev/tty").open(encoding="utf-8")  # noqa: SIM115 - closed below
+        try:
+            yield terminal
+        finally:
+            if terminal is not None:
+                terminal.close()
+
+    def hint(self, command: str) -> str:
+        """Return a command to type next, for the profile that is in use."""
+        usual = os.environ.get("GALAXY_PROFILE") or keys.DEFAULT_PROFILE
+        return f"galaxy {command}" + ("" if self.profile == usual else f" --profile {self.profile}")
 
     def _tell_rotation(self, rotation: Rotation) -> None:
         self.errors.print(
@@ -123,6 +159,19 @@ class Shell:
                 f"  old: {rotation.former}\n  new: {rotation.present}",
             )
         )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a blocking read: an event loop's own handler would wait for the read to return first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _plain(value: Any) -> Any:

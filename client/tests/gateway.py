@@ -79,6 +79,8 @@ class Gateway:
         self.streams: list[asyncio.Queue[Event | ConnectError]] = []
         self.stream_opened = asyncio.Event()
         self.code = "123456"
+        self.challenges: list[str] = []
+        self.tries_left = 0
         self.clock_offset_ms = 0
         self.failures: list[ConnectError] = []
         self.tamper: Callable[[ExecuteCommandResponse], None] | None = None
@@ -263,20 +265,23 @@ class Gateway:
         return JSONResponse({"keys": self.published_keys()})
 
     async def _send(self, request: Request) -> JSONResponse:
+        self.challenges.append(uuid7())
+        self.tries_left = 5
         return JSONResponse(
-            {"challenge_id": uuid7(), "expires_at": "2030-01-01T00:00:00.000Z", "mail_delayed": False}
+            {
+                "challenge_id": self.challenges[-1],
+                "expires_at": "2030-01-01T00:00:00.000Z",
+                "mail_delayed": False,
+            }
         )
 
     async def _confirm(self, request: Request) -> JSONResponse:
         body = await request.json()
+        if body["challenge_id"] != self.challenges[-1] or not self.tries_left:
+            return _auth_error(410, "auth.challenge_over", "This code is no longer valid; ask for a new one.")
         if body["code"] != self.code:
-            error = {
-                "code": "auth.code_wrong",
-                "message": "the code is wrong; 4 tries left",
-                "details": {},
-                "request_id": "r1",
-            }
-            return JSONResponse({"error": error}, status_code=401)
+            self.tries_left -= 1
+            return _auth_error(401, "auth.code_wrong", "This is not the code.", tries_left=self.tries_left)
         session, user = uuid7(), uuid7()
         self.sessions[session] = (user, base64.b64decode(body["client_public_key"]))
         return JSONResponse({"device_session_id": session, "user_id": user, "new_account": True})
@@ -292,6 +297,11 @@ class Gateway:
                 Mount("/", app=edge),
             ]
         )
+
+
+def _auth_error(status: int, code: str, message: str, **details: Any) -> JSONResponse:
+    error = {"code": code, "message": message, "details": details, "request_id": "r1"}
+    return JSONResponse({"error": error}, status_code=status)
 
 
 def refused(reason: str, message: str, code: Code = Code.FAILED_PRECONDITION, **fields: Any) -> ConnectError:

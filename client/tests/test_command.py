@@ -150,7 +150,21 @@ async def test_a_wrong_code_is_refused_in_one_sentence(run) -> None:
     ran = await run("sign-in", "alice@example.org", "--code", "000000")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") <= 2
-    assert "the code is wrong; 4 tries left" in ran.err.lower()
+    assert "This is not the code. (auth.code_wrong)" in ran.err
+
+
+async def test_a_wrong_code_in_a_pipe_is_asked_for_once(run, gateway: Gateway) -> None:
+    ran = await run("sign-in", "alice@example.org", given=f"000000\n{gateway.code}\n")
+    assert ran.code == 1
+    assert gateway.tries_left == 4
+
+
+async def test_a_code_that_can_be_none_is_wrong_usage(run, gateway: Gateway) -> None:
+    ran = await run("sign-in", "alice@example.org", "--code", "12x")
+    assert ran.code == 2
+    assert "six digits" in ran.err
+    assert gateway.challenges == []
+    assert (await run("sign-in", "alice@example.org", "--code", "123 456")).code == 0
 
 
 async def test_not_signed_in_is_exit_code_3(run) -> None:
@@ -167,7 +181,7 @@ async def test_a_revoked_session_is_exit_code_3(run, galaxy: Galaxy, gateway: Ga
 
 
 async def test_nobody_there_is_exit_code_4(run) -> None:
-    ran = await run("sign-in", "alice@example.org", "--code", "1", "--gateway", "http://127.0.0.1:9")
+    ran = await run("sign-in", "alice@example.org", "--code", "123456", "--gateway", "http://127.0.0.1:9")
     assert ran.code == 4
     assert "does not answer" in ran.err
 

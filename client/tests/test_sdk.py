@@ -55,9 +55,24 @@ async def test_profiles_of_one_machine_are_apart(galaxy: Galaxy, tmp_path: Path)
 
 async def test_a_wrong_code_is_refused_with_the_platforms_words(gateway: Gateway, tmp_path: Path) -> None:
     async with Galaxy("eve", home=tmp_path, gateway_url=gateway.url, edge_url=gateway.url) as device:
-        with pytest.raises(Refused, match="4 tries left") as caught:
+        with pytest.raises(Refused, match="This is not the code") as caught:
             await device.sign_in("eve@example.org", code=lambda: "000000")
-    assert caught.value.code == "auth.code_wrong"
+    assert (caught.value.code, caught.value.details) == ("auth.code_wrong", {"tries_left": 4})
+
+
+async def test_a_code_may_be_tried_again_and_the_key_stays_the_devices(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    async with Galaxy("eve", home=tmp_path, gateway_url=gateway.url, edge_url=gateway.url) as device:
+        sent = await device.send_code("eve@example.org")
+        with pytest.raises(Refused):
+            await device.confirm_code(sent, "000000")
+        assert not device.signed_in
+        await device.confirm_code(sent, gateway.code)
+        # A lost answer: asked again, the same device gets its session.
+        await device.confirm_code(sent, gateway.code)
+        keys = {key for _, key in gateway.sessions.values()}
+        assert keys == {sent.private_key.public_key().public_bytes_raw()}
 
 
 async def test_a_refusal_of_the_domain_is_typed(galaxy: Galaxy, gateway: Gateway) -> None:
