@@ -72,7 +72,7 @@ def game(
     Example: galaxy game Sol
     """
     shell = Shell(profile, as_json=as_json)
-    found = shell.run(lambda galaxy: find_game(galaxy, which))
+    found = shell.run(lambda galaxy: find_game(galaxy, which, to_join=True))
     shell.show(found, lambda: tables.game(found))
 
 
@@ -197,7 +197,7 @@ def join(
     shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
-        found = await find_game(galaxy, which)
+        found = await find_game(galaxy, which, to_join=True)
         sent = await galaxy.lobby.apply(found.game_id, race)
         shell.show(sent, lambda: f"Applied for {found.name} as {race}; {found.owner.display_name} decides.")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from client.command import account, lobby, play, sign_in, watch
 from client.command.exits import exit_code_of
@@ -55,14 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say(error: GalaxyError) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     text = str(error)
     text = text[:1].upper() + text[1:]
-    if not text.endswith((".", "!", "?")):
+    listed = "\n" in text
+    if not listed and not text.endswith((".", "!", "?")):
         text += "."
-    style = "bold red" if isinstance(error, GatewayKeyChanged) else "red"
-    code = f" [bright_black]({escape(error.code)})[/]" if isinstance(error, Refused) else ""
-    console.print(f"[{style}]{escape(text)}[/]{code}")
+    out = Text(text, style="bold red" if isinstance(error, GatewayKeyChanged) else "red")
+    if isinstance(error, Refused) and not listed:
+        out.append(f" ({error.code})", style="bright_black")
+    console.print(out)
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,6 +22,9 @@ _SAID: dict[str, _Words] = {
         f"turn {payload.get('turn')} of {payload.get('game_name')} is ready"
     ),
     "notification.game.started": lambda payload: f"{payload.get('game_name')} has started",
+    "notification.lobby.application.submitted": lambda payload: (
+        f"{payload.get('applicant_name')} wants to play in {payload.get('game_name')}"
+    ),
     "notification.lobby.application.approved": lambda payload: (
         f"you play in {payload.get('game_name')} as {payload.get('race_name')}"
     ),

@@ -251,7 +251,66 @@ async def test_a_game_is_found_by_name_and_by_the_end_of_its_id(run, signed_in, 
     assert "Robots" in (await run("game")).out, "the only game that is not over needs no name"
     unknown = await run("game", "Rigel")
     assert unknown.code == 1
-    assert "no games called 'Rigel'" in unknown.err
+    assert "no game called 'Rigel'" in unknown.err
+
+
+def lists(*, mine: list[dict[str, Any]], others: list[dict[str, Any]] | None = None):
+    def answer(payload: dict[str, Any]) -> tuple[str, Any]:
+        items = mine if payload.get("mine") else [*mine, *(others or [])]
+        # A platform may give fewer than are asked for.
+        first = (payload.get("page", 1) - 1) * 100
+        return "ok", {**page(*items[first : first + 100]), "page_size": 100, "total": len(items)}
+
+    return answer
+
+
+def numbered(number: int, **fields: Any) -> dict[str, Any]:
+    return game(game_id=f"01920000-0000-7000-8000-{number:012d}", **fields)
+
+
+async def test_a_given_up_game_does_not_hold_its_name(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = lists(
+        mine=[numbered(1, state="cancelled"), numbered(2, state="running"), numbered(3, state="cancelled")]
+    )
+    assert json.loads((await run("game", "Sol", "--json")).out)["game_id"].endswith("2")
+    gateway.handlers["lobby.game.list"] = lists(
+        mine=[numbered(1, state="cancelled")], others=[numbered(4, state="enrollment_open")]
+    )
+    gateway.handlers["lobby.application.submit"] = ok({"application_id": "a", "game_id": GAME})
+    assert (await run("join", "Sol", "--race", "Vegans")).code == 0
+    assert gateway.seen[-1].payload["game_id"].endswith("4")
+
+
+async def test_a_finished_game_is_read_by_its_name_and_a_new_one_joined_by_it(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = lists(
+        mine=[numbered(1, state="finished")], others=[numbered(2, state="enrollment_open")]
+    )
+    gateway.handlers["play.turn.list"] = ok(page())
+    gateway.handlers["lobby.application.submit"] = ok({"application_id": "a", "game_id": GAME})
+    await run("turns", "Sol")
+    assert gateway.seen[-1].payload["game_id"].endswith("1")
+    await run("join", "Sol", "--race", "Vegans")
+    assert gateway.seen[-1].payload["game_id"].endswith("2")
+
+
+async def test_games_of_one_name_are_listed_with_ids_that_choose(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = lists(
+        mine=[numbered(71, state="draft"), numbered(72, state="running"), numbered(73, state="cancelled")]
+    )
+    unclear = await run("game", "sol")
+    assert unclear.code == 1
+    assert "00000071  Sol, draft, of Alice" in unclear.err
+    assert "00000072  Sol, running, of Alice" in unclear.err
+    assert "00000073" not in unclear.err
+    assert (await run("game", "00000072")).code == 0
+
+
+async def test_a_game_on_a_later_page_is_found(run, signed_in, gateway: Gateway) -> None:
+    many = [numbered(number, name=f"Game {number}") for number in range(450)]
+    gateway.handlers["lobby.game.list"] = lists(mine=[], others=many)
+    assert "Game 449" in (await run("game", "Game 449")).out
 
 
 async def test_create_sends_what_the_options_say(run, signed_in, gateway: Gateway) -> None:
