@@ -170,6 +170,9 @@ class LobbySettings(Group):
     invites_per_person_day: int = Field(
         5, ge=1, description="invites that one player may send to one address within a day"
     )
+    applications_per_game: int = Field(
+        3, ge=1, description="times that one player may apply to one game, rejections included"
+    )
 
 
 class SchedulerSettings(Group):

@@ -25,6 +25,12 @@ async def test_two_players_play_to_turn_three(stack_on: Stack, tmp_path) -> None
         game_id = await start_game(alice, [bob])
         for heard in (alice_heard, bob_heard):
             await heard.wait_for(lambda event: event.event_type == "notification.game.started")
+        asked = await alice_heard.wait_for(
+            lambda event: event.event_type == "notification.lobby.application.submitted"
+        )
+        mail = await alice.mailbox.wait_for(alice.email, asked.payload["applicant_name"])
+        text = await alice.mailbox.text_of(mail)
+        assert asked.payload["game_id"][-8:] in text, "it says how to see who asks"
         await bob_heard.wait_for(lambda event: event.event_type == "notification.lobby.application.approved")
         first = await alice.galaxy.play.report(game_id, 0)
         assert isinstance(first.report, dict)

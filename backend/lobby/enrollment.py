@@ -18,6 +18,7 @@ from backend.lobby.errors import (
     NotOwner,
     OwnerStays,
     RaceNameTaken,
+    TooManyApplications,
     TooManyInvites,
     WrongState,
 )
@@ -59,6 +60,7 @@ class Enrollment:
         outbox: Outbox,
         new_id: NewId,
         invites_per_person_day: int,
+        applications_per_game: int,
     ) -> None:
         self._transactions = transactions
         self._storage = storage
@@ -70,15 +72,17 @@ class Enrollment:
         self._outbox = outbox
         self._new_id = new_id
         self._invites_per_person_day = invites_per_person_day
+        self._applications_per_game = applications_per_game
 
     # Applications
 
     async def apply(
         self, user_id: str, game_id: str, race_name: str, call: IdempotentCall | None
     ) -> StoredAnswer:
-        """Ask for a seat.
+        """Ask for a seat; the owner is told by intent, of each person and game once.
 
-        Raises GameNotFound, WrongState, GameFull, AlreadyMember, AlreadyApplied, RaceNameInvalid, RaceNameTaken.
+        Raises GameNotFound, WrongState, GameFull, AlreadyMember, AlreadyApplied, TooManyApplications, RaceNameInvalid,
+        RaceNameTaken.
         """
         application_id = self._new_id()
 
@@ -93,8 +97,25 @@ class Enrollment:
                 raise AlreadyApplied
             if game.full:
                 raise GameFull(max_players=game.seats_max)
+            made = await self._storage.count_applications(connection, game_id, user_id)
+            if made >= self._applications_per_game:
+                raise TooManyApplications(most=self._applications_per_game)
             application = await self._storage.insert_application(
                 connection, application_id, game_id, user_id, name
+            )
+            await self._outbox.add_intent(
+                connection,
+                Intent(
+                    "lobby.application.submitted",
+                    # Not by application: whoever is turned down and asks again fills no mailbox.
+                    f"lobby.application.submitted:{game_id}:{user_id}",
+                    {
+                        "game_id": game_id,
+                        "game_name": game.settings.name,
+                        "applicant_name": self._users.get(user_id).display_name,
+                    },
+                    (game.owner_id,),
+                ),
             )
             answer = StoredAnswer(201, self._views.application(application))
             return Change(game, answer, "application_submitted", also=(user_id,))

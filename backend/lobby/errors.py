@@ -6,6 +6,7 @@ Refusal
 ├── WrongState, GameFull, NotEnoughPlayers                 not in the present state of the game
 ├── AlreadyMember, AlreadyApplied, AlreadyInvited, NotMember, OwnerStays
 ├── RaceNameInvalid, RaceNameTaken
+├── TooManyGames, TooManyInvites, TooManyApplications
 ├── ApplicationDecided, InviteDecided                      a decision is made once
 └── SettingsInvalid                                        settings that make no game
 """
@@ -137,6 +138,13 @@ class TooManyInvites(Refusal):
 
     code = "lobby.too_many_invites"
     kind = RefusalKind.TOO_MANY
+
+
+class TooManyApplications(Refusal):
+    """you have applied to this game often enough; its owner may still invite you"""
+
+    code = "lobby.too_many_applications"
+    kind = RefusalKind.CONFLICT
 
 
 class SettingsInvalid(Refusal):

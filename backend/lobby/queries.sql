@@ -82,6 +82,10 @@ INSERT INTO applications (application_id, game_id, user_id, race_name, status)
 VALUES ($1, $2, $3, $4, 'pending')
 RETURNING *
 
+-- name: count_applications
+-- Those of one person to a game, whatever came of them. $1 game, $2 user.
+SELECT count(*) FROM applications WHERE game_id = $1 AND user_id = $2
+
 -- name: lock_application
 -- $1 application, $2 game.
 SELECT * FROM applications WHERE application_id = $1 AND game_id = $2 FOR UPDATE

@@ -175,6 +175,11 @@ class LobbyStorage:
             raise AlreadyApplied from error
         return _application(row)
 
+    async def count_applications(self, connection: Connection, game_id: str, user_id: str) -> int:
+        """Return how often a person has applied to a game, whatever came of it."""
+        count: int = await connection.fetchval(self._queries["count_applications"], game_id, user_id)
+        return count
+
     async def lock_application(
         self, connection: Connection, game_id: str, application_id: str
     ) -> Application | None:

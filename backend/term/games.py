@@ -129,6 +129,7 @@ async def build(
         base.outbox,
         base.new_id,
         settings.lobby.invites_per_person_day,
+        settings.lobby.applications_per_game,
     )
 
     # Play

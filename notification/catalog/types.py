@@ -51,6 +51,7 @@ TYPES = (
         _payload(**_GAME, turn={"type": "integer", "minimum": 0}, deadline_at=_OPTIONAL_INSTANT),
     ),
     _for_players("game.started", _payload(**_GAME)),
+    _for_players("lobby.application.submitted", _payload(**_GAME, applicant_name=_NAME)),
     _for_players("lobby.application.approved", _payload(**_GAME, race_name=_NAME)),
     _for_players("lobby.invite.created", _payload(**_GAME, invite_id=_ID, inviter_name=_NAME)),
     NotificationType(

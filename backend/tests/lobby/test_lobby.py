@@ -118,6 +118,34 @@ async def test_an_application_is_made_once_and_decided_once(bench: Bench):
     await applied(cid, game_id, "Klingons")
 
 
+async def test_the_owner_is_told_of_each_applicant_once(bench: Bench):
+    """Whoever is turned down and asks again fills no mailbox; and asks three times at most."""
+    ann, bob, cid = [await bench.player(name) for name in ("ann", "bob", "cid")]
+    game_id = await opened(ann, max_players=4)
+    path = f"/games/{game_id}/applications"
+    for _ in range(3):
+        await ann.ok("POST", f"{path}/{await applied(bob, game_id, 'Vulcans')}/reject")
+    assert await bob.refused("POST", path, {"race_name": "Vulcans"}) == (409, "lobby.too_many_applications")
+    await applied(cid, game_id, "Klingons")
+    shown = await bench.rows("SELECT user_id, display_name FROM accounts")
+    names = {row["user_id"]: row["display_name"] for row in shown}
+    told = {"game_id": game_id, "game_name": "Sol", "recipients": [ann.user_id], "audience": "user"}
+    assert await bench.intents("lobby.application.submitted") == [
+        {**told, "applicant_name": names[bob.user_id]},
+        {**told, "applicant_name": names[cid.user_id]},
+    ]
+    invite = await ann.ok("POST", f"/games/{game_id}/invites", {"email": bob.email})
+    await bob.ok("POST", f"/invites/{invite['invite_id']}/accept", {"race_name": "Vulcans"})
+
+
+async def test_a_refused_application_tells_nobody(bench: Bench):
+    ann, bob = await bench.player("ann"), await bench.player("bob")
+    game_id = await opened(ann, max_players=2)
+    body = {"race_name": "tErRaNs"}
+    assert await bob.refused("POST", f"/games/{game_id}/applications", body) == (409, "lobby.race_name_taken")
+    assert await bench.intents("lobby.application.submitted") == []
+
+
 async def test_of_two_approvals_of_the_last_seat_one_wins(bench: Bench):
     ann = await bench.player("ann")
     others = [await bench.player(f"p{n}") for n in range(6)]
