@@ -13,6 +13,7 @@ from kit.outbox import (
     Counts,
     Dead,
     Delivered,
+    Lane,
     LaneSettings,
     LaneStorage,
     NotifyWaker,
@@ -22,7 +23,7 @@ from kit.outbox import (
     TransportAway,
 )
 from kit.outbox.model import Completions
-from kit.postgres import PostgresUnavailable
+from kit.postgres import Database, PostgresUnavailable
 from kit.testing import eventually
 from kit.tests.outbox.conftest import LANE, QUICK, Letters
 
@@ -39,12 +40,14 @@ class Script:
         self.seen: list[str] = []
         self.away = False
         self.hold: asyncio.Event | None = None
-        self.stopping = False
+        self.asked = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     async def deliver(self, claims: Sequence[Claim]) -> AsyncIterator[Sequence[Outcome]]:
         for claim in claims:
-            if self.stopping:
+            if self.stopping.is_set():
                 return
+            self.asked.set()
             if self.away:
                 raise TransportAway("post_office_shut")
             if self.hold is not None:
@@ -55,7 +58,7 @@ class Script:
                 yield [outcome]
 
     def stop(self) -> None:
-        self.stopping = True
+        self.stopping.set()
 
 
 class Ledger:
@@ -166,7 +169,7 @@ async def test_a_paused_worker_goes_on_by_itself(letters: Letters):
     transport = Script()
     transport.away = True
     task = asyncio.ensure_future(worker(letters, transport).run(lambda: None))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(transport.asked.wait(), 10)
     transport.away = False
     await eventually(lambda: _has_state(letters, entry_id, "sent"))
     await _end(task)
@@ -192,9 +195,10 @@ async def test_a_defect_of_the_transport_rises_and_leaves_no_claim_behind(letter
 
 async def test_a_wake_is_quicker_than_the_interval(letters: Letters):
     slow = LaneSettings(worker_interval=timedelta(seconds=60), lease=timedelta(seconds=30))
-    running = worker(letters, Script(), slow)
+    storage = Watched(letters.database, LANE)
+    running = worker(letters, Script(), slow, storage)
     task = asyncio.ensure_future(running.run(lambda: None))
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(storage.claimed.wait(), 10)  # it has looked, found nothing and waits
     (entry_id,) = await letters.add()
     running.wake()
     await eventually(lambda: _has_state(letters, entry_id, "sent"), timeout=5)
@@ -219,18 +223,50 @@ async def test_cancellation_falls_between_deliveries_and_never_before_a_mark(let
     transport = Script()
     transport.hold = asyncio.Event()
     task = asyncio.ensure_future(worker(letters, transport).run(lambda: None))
-    await eventually(lambda: _claimed(letters, 5))
+    await asyncio.wait_for(
+        transport.asked.wait(), 10
+    )  # the claims' commit alone does not tell that it has begun
     task.cancel()
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(transport.stopping.wait(), 10)
     assert not task.done(), "the delivery in hand is finished first"
     transport.hold.set()
     await asyncio.wait([task], timeout=10)
     assert task.cancelled()
-    async with letters.database.connection() as connection:
-        states = [r["state"] for r in await connection.fetch("SELECT state FROM letters ORDER BY state")]
-        claimed = await connection.fetchval("SELECT count(*) FROM letters WHERE claim_token IS NOT NULL")
-    assert states == ["pending"] * 4 + ["sent"]
-    assert claimed == 0
+    assert await _states(letters) == ["pending"] * 4 + ["sent"]
+    assert await _claimed(letters, 0)
+
+
+async def test_cancellation_between_a_claim_and_its_delivery_gives_all_back(letters: Letters):
+    ids = await letters.add(5)
+    storage, transport = Watched(letters.database, LANE), Script()
+    storage.answer = asyncio.Event()
+    task = asyncio.ensure_future(worker(letters, transport, storage=storage).run(lambda: None))
+    await asyncio.wait_for(storage.claimed.wait(), 10)
+    task.cancel()
+    await asyncio.wait_for(transport.stopping.wait(), 10)
+    storage.answer.set()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert transport.seen == []
+    assert await _states(letters) == ["pending"] * 5
+    assert await _claimed(letters, 0)
+    assert [await letters.history(entry_id) for entry_id in ids] == [[]] * 5
+
+
+class Watched(LaneStorage):
+    """A storage that tells when a claim is committed, and may keep the worker waiting for it."""
+
+    def __init__(self, database: Database, lane: Lane) -> None:
+        super().__init__(database, lane)
+        self.claimed = asyncio.Event()
+        self.answer: asyncio.Event | None = None
+
+    async def claim(self, batch: int, lease: timedelta) -> list[Claim]:
+        claims = await super().claim(batch, lease)
+        self.claimed.set()
+        if self.answer is not None:
+            await self.answer.wait()
+        return claims
 
 
 class Flaky(LaneStorage):
@@ -315,6 +351,11 @@ async def test_a_zombie_that_wakes_up_in_mid_delivery_is_counted_as_lost(letters
 
 async def _has_state(letters: Letters, entry_id: str, state: str) -> bool:
     return bool((await letters.row(entry_id))["state"] == state)
+
+
+async def _states(letters: Letters) -> list[str]:
+    async with letters.database.connection() as connection:
+        return [r["state"] for r in await connection.fetch("SELECT state FROM letters ORDER BY state")]
 
 
 async def _claimed(letters: Letters, count: int) -> bool:
