@@ -5,8 +5,14 @@ inside them (fresh databases, key prefixes) stands in `kit.testing`.
 """
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from deploy.embedded.testing import BreakablePostgres, BreakableValkey
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +35,24 @@ def valkey_url() -> str:
     from deploy.embedded.stores import session_stores
 
     return session_stores().valkey.url
+
+
+@pytest.fixture
+def breakable_postgres(tmp_path: Path) -> "Iterator[BreakablePostgres]":
+    """Give a running PostgreSQL of this test's own, to crash and bring back."""
+    from deploy.embedded.testing import breakable_postgres
+
+    with breakable_postgres(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def breakable_valkey(tmp_path: Path) -> "Iterator[BreakableValkey]":
+    """Give a running Valkey of this test's own, with the launcher's append-only file: to crash, pause and bring back."""
+    from deploy.embedded.testing import breakable_valkey
+
+    with breakable_valkey(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ The session's stores are started on first use by the root conftest's fixtures; h
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -86,3 +87,74 @@ def fresh_redis(valkey_url: str) -> RedisSettings:
         db=int(parts.path.strip("/") or 0),
         key_prefix=f"test:{secrets.token_hex(6)}:",
     )
+
+
+class AnswerHolder:
+    """A wire to a server that can keep answers back: what was asked has been done there, and nobody here knows.
+
+    On each connection, from the first request that contains the chosen word on, answers wait until `let_go`.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url` is the server's, as `redis://…@host:port/…`."""
+        self._url = urlsplit(url)
+        self._word: bytes | None = None
+        self._let_go = asyncio.Event()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.url = ""
+        """Where to connect instead."""
+
+    def hold_answers_to(self, word: bytes) -> None:
+        """Keep answers back from the next request on that contains `word`."""
+        self._word = word
+        self._let_go.clear()
+
+    def let_go(self) -> None:
+        """Let answers through again, those kept back too where anybody still listens."""
+        self._word = None
+        self._let_go.set()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["AnswerHolder"]:
+        """Listen on a free port for the length of the context."""
+        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        password = f":{self._url.password}@" if self._url.password else ""
+        self.url = urlunsplit(self._url._replace(netloc=f"{password}127.0.0.1:{port}"))
+        try:
+            yield self
+        finally:
+            server.close()
+            self.let_go()
+            for writer in self._writers:
+                writer.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, to_there = await asyncio.open_connection(self._url.hostname, self._url.port)
+        except OSError:
+            writer.close()
+            return
+        self._writers += (writer, to_there)
+        held = asyncio.Event()
+        answers = asyncio.ensure_future(self._answers(there, writer, held))
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(65536):
+                if self._word is not None and self._word in chunk:
+                    held.set()
+                to_there.write(chunk)
+                await to_there.drain()
+        to_there.close()
+        await answers
+
+    async def _answers(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, held: asyncio.Event
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(65536):
+                if held.is_set():
+                    await self._let_go.wait()
+                    held.clear()
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()

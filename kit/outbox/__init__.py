@@ -8,6 +8,7 @@ Invariants:
 - only the database's `now()` decides leases and schedules;
 - no transaction is open while an entry is being delivered;
 - a transport that is away altogether costs no attempt; only a refusal of that very entry does;
+- an attempt that may have come through, and of which nobody knows, is `unknown` in the history and never taken out of it;
 - the history holds attempts, not claims: one that was given back untried leaves no trace in it;
 - `attempt_no` numbers the attempts over the life of an entry; `attempts_left_from` marks where its present series began.
 

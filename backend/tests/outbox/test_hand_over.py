@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from datetime import timedelta
-from typing import Any
 
 import asyncpg
 import orjson
@@ -11,75 +10,17 @@ import pytest
 from pydantic import SecretStr
 
 from backend.outbox import storage
-from backend.outbox.model import Intent, LaneName, MailCommand, SessionEvent
-from backend.outbox.service import INTENTS_STREAM, MAIL_STREAM, RecordingOutbox
+from backend.outbox.model import Intent, LaneName, SessionEvent
+from backend.outbox.service import MAIL_STREAM
 from backend.outbox.transport import RedisTransport
-from backend.outbox.worker import lane, lane_worker
-from backend.telemetry import OutboxMetrics
+from backend.outbox.worker import lane
+from backend.tests.outbox.conftest import SEALS, Bench
 from kit.ids import uuid7
 from kit.outbox import LaneStorage, TransportAway
-from kit.postgres import Database
-from kit.redis_pool import RedisSettings, redis_client
-from kit.sealing import SealRing
-from kit.telemetry import OtelSettings, Telemetry
-from kit.testing import ManualClock, fresh_redis
+from kit.redis_pool import redis_client
+from kit.testing import ManualClock
 
 pytestmark = pytest.mark.stores
-SEALS = SealRing([bytes(32)])
-
-
-class Bench:
-    """The outbox on a database and a Redis of its own."""
-
-    def __init__(self, database: Database, redis_settings: RedisSettings, clock: ManualClock) -> None:
-        self.database = database
-        self.redis_settings = redis_settings
-        self.redis = redis_client(redis_settings)
-        self.outbox = RecordingOutbox(clock, uuid7, SEALS, "gateway:session-events")
-        telemetry = Telemetry("backend", OtelSettings(traces_exporter="none", metrics_exporter="none"))
-        self._metrics = OutboxMetrics(telemetry)
-        self._telemetry = telemetry
-
-    def worker(self, name: LaneName = LaneName.INTENT, redis: Any = None, max_attempts: int = 8) -> Any:
-        transport = RedisTransport(
-            self.database,
-            redis or self.redis,
-            self.redis_settings.key_prefix,
-            frozenset({"gateway:session-events"}),
-        )
-        metrics = self._metrics.of_lane(name.value)
-        return lane_worker(name, self.database, transport, timedelta(seconds=1), max_attempts, metrics)
-
-    async def add(self, key: str, kind: str = "game.turn.ready", payload: Any = None) -> bool:
-        async with self.database.transaction() as connection:
-            return await self.outbox.add_intent(connection, Intent(kind, key, payload or {}, ["u"]))
-
-    async def add_mail(self, delivery_id: str, **changes: Any) -> bool:
-        given = {"idempotency_key": delivery_id, "template_id": "auth.sign_in_code", "to": "a@example.org"}
-        async with self.database.transaction() as connection:
-            return await self.outbox.add_mail(connection, MailCommand(delivery_id, **{**given, **changes}))
-
-    async def stream(self, name: str = INTENTS_STREAM) -> list[dict[str, str]]:
-        rows: Any = await self.redis.xrange(self.redis_settings.key(name))
-        return [{key.decode(): value.decode() for key, value in fields.items()} for _, fields in rows]
-
-    async def row(self, column: str, **where: str) -> Any:
-        name, value = next(iter(where.items()))
-        async with self.database.connection() as connection:
-            statement = f"SELECT {column} FROM outbox WHERE {name} = $1"  # noqa: S608 - a test's own words
-            return await connection.fetchval(statement, value)
-
-    async def close(self) -> None:
-        await self.redis.aclose()
-        self._telemetry.close()
-
-
-@pytest.fixture
-async def bench(backend_dsn, valkey_url):
-    async with Database.open(backend_dsn, "outbox-test") as database:
-        made = Bench(database, fresh_redis(valkey_url), ManualClock())
-        yield made
-        await made.close()
 
 
 async def test_an_intent_goes_out_as_it_was_recorded(bench):
