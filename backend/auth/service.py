@@ -188,7 +188,8 @@ class SignInService:
         )
         await storage.confirm_challenge(connection, challenge_id, session.device_session_id)
         ended = await self._sessions.begun(connection, session, self._settings.sessions_per_user)
-        await self._announce_device(connection, session)
+        if not registered:  # the first device of an account is not a new one: nobody had another
+            await self._announce_device(connection, session)
         return _Confirmed(account, session, ended, registered)
 
     async def _repeat(

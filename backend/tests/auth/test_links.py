@@ -13,7 +13,13 @@ from kit.testing import eventually
 pytestmark = pytest.mark.stores
 
 
-async def _link(backend: RunningBackend, redis: Any, player: SignedInPlayer) -> tuple[dict[str, Any], str]:
+async def second_device(backend: RunningBackend, redis: Any) -> SignedInPlayer:
+    """Sign Ada in twice and return the second device, which is the one that is announced."""
+    await backend.sign_in(redis, "ada@example.org")
+    return await backend.sign_in(redis, "ada@example.org")
+
+
+async def link_of(backend: RunningBackend, redis: Any, player: SignedInPlayer) -> tuple[dict[str, Any], str]:
     stream = backend.settings.redis.key("notification:intents")
 
     async def found() -> Any:
@@ -35,7 +41,7 @@ async def _link(backend: RunningBackend, redis: Any, player: SignedInPlayer) -> 
 async def test_a_new_device_is_announced_with_a_link_that_signs_out_everywhere(backend, redis):
     phone = await backend.sign_in(redis, "ada@example.org", device_name="phone")
     laptop = await backend.sign_in(redis, "ada@example.org", device_name="laptop")
-    payload, link = await _link(backend, redis, laptop)
+    payload, link = await link_of(backend, redis, laptop)
     assert payload["device_name"] == "laptop"
     assert payload["country"] is None
     shown = await backend.call("GET", link)
@@ -50,9 +56,21 @@ async def test_a_new_device_is_announced_with_a_link_that_signs_out_everywhere(b
         assert await _status(backend, device) == "revoked"
 
 
+async def test_the_device_that_makes_an_account_is_not_announced(backend, redis):
+    """Nobody had another device that the mail could warn; whichever comes next is announced, also by way of a sign-out."""
+    first = await backend.sign_in(redis, "ada@example.org")
+    await backend.as_player(first, "POST", "/sessions/revoke-all")
+    second = await backend.sign_in(redis, "ada@example.org")
+    await link_of(backend, redis, second)
+    async with backend.database() as connection:
+        rows = await connection.fetch("SELECT idempotency_key FROM outbox WHERE kind = 'account.new_device'")
+        assert await connection.fetchval("SELECT count(*) FROM auth_links") == 1
+    assert [row["idempotency_key"] for row in rows] == [f"new_device:{second.device_session_id}"]
+
+
 async def test_a_used_link_does_nothing_more(backend, redis):
-    player = await backend.sign_in(redis, "ada@example.org")
-    _, link = await _link(backend, redis, player)
+    player = await second_device(backend, redis)
+    _, link = await link_of(backend, redis, player)
     await backend.call("POST", link)
     later = await backend.sign_in(redis, "ada@example.org")
     assert (await backend.call("POST", link)).status == 200
@@ -60,8 +78,8 @@ async def test_a_used_link_does_nothing_more(backend, redis):
 
 
 async def test_a_foreign_or_old_link_is_over(backend, redis, clock):
-    player = await backend.sign_in(redis, "ada@example.org")
-    _, link = await _link(backend, redis, player)
+    player = await second_device(backend, redis)
+    _, link = await link_of(backend, redis, player)
     assert (await backend.call("POST", link[:-2] + "xx")).status == 410
     clock.advance(timedelta(days=31))
     assert (await backend.call("GET", link)).status == 410
@@ -69,8 +87,8 @@ async def test_a_foreign_or_old_link_is_over(backend, redis, clock):
 
 
 async def test_the_token_rests_hashed(backend, redis):
-    player = await backend.sign_in(redis, "ada@example.org")
-    _, link = await _link(backend, redis, player)
+    player = await second_device(backend, redis)
+    _, link = await link_of(backend, redis, player)
     token = link.partition("token=")[2]
     async with backend.database() as connection:
         assert token.encode() not in await connection.fetchval("SELECT token_hash FROM auth_links")

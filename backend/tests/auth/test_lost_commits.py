@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.leadership.transactions import FencedTransactions
-from backend.tests.auth.test_links import _link
+from backend.tests.auth.test_links import link_of, second_device
 from backend.tests.driving import RunningBackend, new_public_key
 from kit.postgres import Database, PostgresUnavailable
 from kit.testing import eventually
@@ -98,8 +98,8 @@ async def test_repeating_a_lost_revoke_all_ends_every_session(backend, redis, lo
 
 
 async def test_repeating_a_lost_link_signs_out_everywhere(backend, redis, lose_unnoticed):
-    player = await backend.sign_in(redis, "ada@example.org")
-    _, link = await _link(backend, redis, player)
+    player = await second_device(backend, redis)
+    _, link = await link_of(backend, redis, player)
     lose_unnoticed()
     assert (await backend.call("POST", link)).status == 503
     assert (await backend.call("POST", link)).status == 200
