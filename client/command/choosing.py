@@ -27,10 +27,12 @@ async def find_game(galaxy: Galaxy, text: str | None, *, to_join: bool = False) 
             none="You play no game that is not over; galaxy games shows which there are.",
             many="You play several games; say which, by name or id",
         )
+    living = _matching(_in_state(mine, lambda state: state not in _OVER), text)
+    if living:
+        return _only(living, none="", many=_several(text))
     known = {game.game_id for game in mine}
     others = [game for game in await _all_games(galaxy) if game.game_id not in known]
     ranked = [
-        _in_state(mine, lambda state: state not in _OVER),
         _in_state(mine, lambda state: state == "finished"),
         _in_state(others, lambda state: state not in _OVER),
         _in_state(others, lambda state: state == "finished"),
@@ -38,12 +40,12 @@ async def find_game(galaxy: Galaxy, text: str | None, *, to_join: bool = False) 
         _in_state(others, lambda state: state == "cancelled"),
     ]
     if to_join:
-        ranked[1], ranked[2] = ranked[2], ranked[1]
+        ranked[0], ranked[1] = ranked[1], ranked[0]
     found = next((matching for games in ranked if (matching := _matching(games, text))), [])
     return _only(
         found,
         none=f"There is no game called '{text}'; galaxy games shows names and ids.",
-        many=f"Several games are called '{text}'; say which by the end of its id",
+        many=_several(text),
     )
 
 
@@ -83,6 +85,10 @@ def _matching(games: list[Game], text: str) -> list[Game]:
     return [game for game in games if game.name.casefold() == wanted] or [
         game for game in games if len(wanted) >= 4 and game.game_id.endswith(wanted)
     ]
+
+
+def _several(text: str) -> str:
+    return f"Several games are called '{text}'; say which by the end of its id"
 
 
 def _only(games: list[Game], *, none: str, many: str) -> Game:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from client.command import account, lobby, play, sign_in, watch
+from client.command import account, lobby, orders, play, sign_in, watch
 from client.command.exits import exit_code_of
 from client.errors import GalaxyError, GatewayKeyChanged, Refused
 
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     sign_in.register(app)
     account.register(app)
     lobby.register(app)
+    orders.register(app)
     play.register(app)
     watch.register(app)
     return app

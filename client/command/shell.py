@@ -101,6 +101,15 @@ class Shell:
         if not self.as_json:
             self.errors.print(text)
 
+    def warn(self, text: str) -> None:
+        """Tell a person of something that he may not want; as `say` otherwise."""
+        self.explain(Text(text, style="bold red"))
+
+    def explain(self, drawn: RenderableType) -> None:
+        """Show a person something that is no result; as `say` otherwise."""
+        if not self.as_json:
+            self.errors.print(drawn)
+
     @staticmethod
     def ask(question: str, answers: TextIO | None = None) -> str:
         """Ask a person on stderr, so that stdout stays the result's; an empty answer is asked for again.

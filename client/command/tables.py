@@ -197,15 +197,18 @@ def turns(items: Sequence[Turn]) -> RenderableType:
     return out
 
 
-def verdicts(check: dict[str, Any] | None, text: str) -> RenderableType:
-    """Return what the engine says of orders, line by line, and what would come of them."""
+def verdicts(
+    check: dict[str, Any] | None, lines: Sequence[str], *, only_wrong: bool = False
+) -> RenderableType:
+    """Return what the engine says of orders, line by line; `lines` are those that its line numbers count."""
     if check is None:
         return Text(
             "The engine could not be asked just now; the orders will be read when the turn falls.", "yellow"
         )
-    lines = text.splitlines()
     out = table("LINE", "ORDER", "VERDICT", right=("LINE",))
     for result in check.get("results", []):
+        if only_wrong and result.get("status") == "ok":
+            continue
         number = int(result.get("line") or 0)
         order = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         out.add_row(str(number), Text(order), _verdict(result))

@@ -10,6 +10,7 @@ from client.keys import KeyStore
 from client.sdk import Galaxy
 from client.tests.gateway import Gateway
 from client.tests.terminal import Terminal, at_terminal
+from client.tests.test_command import CHECK, STORED, game, ok, page
 
 
 @pytest.fixture
@@ -101,3 +102,26 @@ async def test_ctrl_c_at_a_question_ends_it_at_once(galaxy_at_terminal) -> None:
         terminal.presses_ctrl_c()
         assert await terminal.ends() == 130
         assert "Traceback" not in terminal.screen
+
+
+@pytest.mark.parametrize("given", [None, b"P Terra DRIVE\nP Nowhere CAP\n"], ids=["typed", "pipe"])
+async def test_final_asks_when_orders_would_have_no_effect(
+    galaxy_at_terminal, galaxy: Galaxy, gateway: Gateway, given: bytes | None
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.get"] = ok(STORED)
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK})
+    gateway.handlers["play.orders.put"] = ok({"turn": 5, "final": False, "check": CHECK})
+    gateway.handlers["play.orders.finalize"] = ok({"turn": 5, "final": True})
+    command = ("final", "Sol") if given is None else ("orders", "Sol", "--final")
+    for answer, code in (("n", 1), ("y", 0)):
+        async with galaxy_at_terminal(*command, given=given) as terminal:
+            await terminal.sees("1 order is refused")
+            await terminal.sees("final all the same?")
+            terminal.types(answer)
+            assert await terminal.ends() == code
+        marked = [seen.message_type for seen in gateway.seen].count("play.orders.finalize")
+        assert marked == (answer == "y")
+    async with galaxy_at_terminal(*command, "--yes", given=given) as terminal:
+        assert await terminal.ends() == 0
+        assert "all the same?" not in terminal.screen

@@ -367,6 +367,73 @@ async def test_orders_come_from_a_pipe_a_file_or_the_line(
     assert gateway.seen[-1].message_type == "play.orders.finalize"
 
 
+STORED: dict[str, Any] = {
+    "turn": 5,
+    "final": False,
+    "orders": {"format": "text", "text": "P Terra DRIVE\nP Nowhere CAP\n"},
+}
+
+
+async def test_final_warns_of_orders_without_effect_and_a_script_goes_on(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.get"] = ok(STORED)
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK})
+    gateway.handlers["play.orders.put"] = ok({"turn": 5, "final": False, "check": CHECK})
+    gateway.handlers["play.orders.finalize"] = ok({"turn": 5, "final": True})
+    for arguments in (("final",), ("orders", "--final")):
+        ran = await run(*arguments)
+        assert ran.code == 0, ran.err
+        assert "E_PLANET: There is no such planet." in ran.err
+        assert "P Terra DRIVE" not in ran.err, "what is well needs no words"
+        assert "1 order is refused, void or not as written" in ran.err
+        assert "are final" in ran.out
+        assert gateway.seen[-1].message_type == "play.orders.finalize"
+    ran = await run("orders", "--final", given="P Terra DRIVE\nP Nowhere CAP\n")
+    assert "1 order is refused" in ran.err
+    as_json = json.loads((await run("final", "--json")).out)
+    assert (as_json["final"], as_json["check"]["rejected"]) == (True, 1)
+
+
+async def test_final_is_silent_when_all_is_well_and_says_when_there_are_no_orders(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.get"] = ok(STORED)
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK | {"results": [], "rejected": 0}})
+    gateway.handlers["play.orders.finalize"] = ok({"turn": 5, "final": True})
+    assert (await run("final")).err == ""
+    away = refuse("play.engine_unavailable", "the engine of this game does not answer just now")
+    gateway.handlers["play.orders.check"] = away
+    ran = await run("final")
+    assert (ran.code, "go unchecked" in ran.err) == (0, True)
+    gateway.handlers["play.orders.get"] = ok({"turn": 5, "final": False, "orders": None})
+    ran = await run("final")
+    assert (ran.code, "You gave no orders for turn 5" in ran.err) == (0, True)
+
+
+async def test_stored_orders_are_checked_when_none_are_given(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.get"] = ok(STORED)
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK})
+    ran = await run("orders", "--check")
+    assert ran.code == 1
+    assert gateway.seen[-1].payload["orders"] == STORED["orders"]
+    gateway.handlers["play.orders.get"] = ok({"turn": 5, "orders": None})
+    assert (await run("orders", "--check")).code == 0
+    assert (await run("orders", "--check", "--final")).code == 2
+
+
+async def test_verdicts_on_a_json_list_stand_beside_their_orders(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.orders.check"] = ok({"turn": 5, "check": CHECK})
+    orders = [{"op": "war", "race": "Zeds"}, {"op": "produce", "planet": "Nowhere", "product": "CAP"}]
+    ran = await run("orders", "--check", given=json.dumps(orders))
+    (line,) = [line for line in ran.out.splitlines() if "E_PLANET" in line]
+    assert "Nowhere" in line
+
+
 async def test_a_json_order_list_is_sent_as_one(run, signed_in, gateway: Gateway) -> None:
     gateway.handlers["lobby.game.list"] = ok(page(game()))
     gateway.handlers["play.orders.put"] = ok({"turn": 5, "final": False, "check": None})
@@ -423,6 +490,18 @@ async def test_a_report_is_text_or_json(run, signed_in, gateway: Gateway) -> Non
 
     gateway.handlers["play.report.get"] = report
     assert (await run("report")).out == "Turn 4\n"
+
+    def titled(payload: dict[str, Any]) -> tuple[str, Any]:
+        return "ok", {
+            "game_id": GAME,
+            "turn": 4,
+            "format": "text",
+            "report": f"Galaxy {GAME}\nReport of Zeds\n",
+        }
+
+    gateway.handlers["play.report.get"] = titled
+    assert (await run("report")).out == "Galaxy Sol\nReport of Zeds\n", "the id says nothing to a player"
+    gateway.handlers["play.report.get"] = report
     assert json.loads((await run("report", "--json")).out) == {"turn": 4}
 
 
