@@ -22,6 +22,7 @@ from kit.tasks import Workers
 from kit.telemetry import Telemetry
 from mail.commands.consumer import CommandHandler
 from mail.deliveries.cleanup import CleanupWorker
+from mail.deliveries.marks import MarkingStorage, Marks
 from mail.deliveries.model import LADDERS, LaneName, outbox_lane
 from mail.deliveries.rest import deliveries_router, describe
 from mail.deliveries.service import Deliveries
@@ -156,8 +157,9 @@ class _Senders:
         observer = LaneMetrics(self._metrics, name)
         lane = outbox_lane(name)
         self.lanes[name] = LaneStorage(self._database, lane)
+        marks = Marks(LaneStorage(self._database, lane))
         for number in range(1, workers + 1):
-            claims = LaneStorage(self._database, lane)
+            claims = MarkingStorage(self._database, lane, marks)
             transport = MailTransport(
                 self._database,
                 self._storage,

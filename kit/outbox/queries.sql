@@ -52,11 +52,12 @@ SELECT id, attempt_no, series_attempt, created_at, next_at FROM claimed ORDER BY
 
 -- name: complete
 -- Ends attempts, each guarded by its token: a claim that was lost meanwhile changes no row, nor its history.
--- $1 ids uuid[], $2 token, $3 states text[], $4 outcomes text[], $5 classifications text[], $6 errors text[],
+-- $1 ids uuid[], $2 tokens uuid[], $3 states text[], $4 outcomes text[], $5 classifications text[], $6 errors text[],
 -- $7 waits interval[], $8 final flags bool[]. Rows: id of each entry that was still ours.
 WITH told AS (
-    SELECT * FROM unnest($1::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::interval[], $8::bool[])
-        AS t (id, state, outcome, classification, error, wait, final)
+    SELECT *
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::interval[], $8::bool[])
+        AS t (id, token, state, outcome, classification, error, wait, final)
 ), ours AS (
     UPDATE {table} e
     SET state = told.state,
@@ -67,12 +68,12 @@ WITH told AS (
         last_error = CASE WHEN told.outcome <> 'delivered' THEN told.error END,
         finished_at = CASE WHEN told.final THEN now() END
     FROM told
-    WHERE e.id = told.id AND e.claim_token = $2
-    RETURNING e.id, e.attempt_no
+    WHERE e.id = told.id AND e.claim_token = told.token
+    RETURNING e.id, e.attempt_no, told.token
 ), history AS (
     UPDATE {table}_attempts a
     SET outcome = told.outcome, classification = told.classification, error = told.error, finished_at = now()
-    FROM ours JOIN told ON told.id = ours.id
+    FROM ours JOIN told ON told.id = ours.id AND told.token = ours.token
     WHERE a.entry_id = ours.id AND a.attempt_no = ours.attempt_no
 )
 SELECT id FROM ours

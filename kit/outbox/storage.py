@@ -73,23 +73,23 @@ class LaneStorage:
         return [Claim(r["id"], token, r["attempt_no"], r["series_attempt"], r["created_at"]) for r in rows]
 
     async def complete(self, completions: Completions) -> set[str]:
-        """End the attempts of one token; return the ids that were still ours. Raises PostgresUnavailable."""
+        """End attempts, each under its own token; return the ids that were still ours. Raises PostgresUnavailable.
+
+        An id may stand there once only, so that the answer is clear.
+        """
         if not completions:
             return set()
         columns = list(
             zip(
                 *(
-                    (c.id, c.state, c.outcome, c.classification, c.error, c.wait, c.final)
+                    (c.id, c.token, c.state, c.outcome, c.classification, c.error, c.wait, c.final)
                     for c in completions
                 ),
                 strict=True,
             )
         )
-        ids, rest = columns[0], columns[1:]
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                self._queries["complete"], list(ids), completions[0].token, *(list(column) for column in rest)
-            )
+            rows = await connection.fetch(self._queries["complete"], *(list(column) for column in columns))
         return {r["id"] for r in rows}
 
     async def release(self, claims: Sequence[Claim]) -> set[str]:

@@ -27,6 +27,7 @@ from kit.sealing import SealRing
 from kit.testing import fresh_database
 from mail.app import MIGRATIONS, SCHEMA
 from mail.bench.peer import bare_client, relay_process
+from mail.deliveries.marks import MarkingStorage, Marks
 from mail.deliveries.model import LADDERS, LaneName, NewDelivery, outbox_lane
 from mail.deliveries.storage import DeliveryStorage
 from mail.deliveries.worker import MailTransport
@@ -86,8 +87,10 @@ async def whole_way(
             batch=100, lease=timedelta(minutes=10), worker_interval=timedelta(milliseconds=50)
         )
 
+        marks = Marks(LaneStorage(database, lane))
+
         async def drain() -> None:
-            claims = LaneStorage(database, lane)
+            claims = MarkingStorage(database, lane, marks)
             transport = MailTransport(
                 database,
                 storage,
