@@ -36,7 +36,7 @@ clean-data: $(STAMP) ## remove all games, accounts and mail (asks first; YES=1 d
 	@$(EMBEDDED) clean-data $(DATA) $(if $(YES),--yes)
 
 demo: $(STAMP) ## watch two scripted players on a running platform: ten turns, events, mails, a picture of the map
-	@$(PY) -m client.demo $(DEMO)
+	@$(PY) -m client.demo $(DATA) $(DEMO)
 
 ##@ With Docker
 .PHONY: up-docker down-docker clean-docker engine-image

@@ -583,3 +583,14 @@ async def test_what_others_are_called_is_shown_as_it_is(run, signed_in, gateway:
     ran = await run("game", "sol")
     assert ran.code == 0
     assert ran.out.count(name) == 2
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold", "[link=https://evil.test]Sol[/link]", "[red]Sol[/red]"])
+async def test_what_the_platform_says_is_shown_as_it_is(run, signed_in, gateway: Gateway, name: str) -> None:
+    gateway.handlers["lobby.game.list"] = refuse("lobby.no", f"the game {name} is full")
+    ran = await run("games")
+    assert ran.code == 1
+    assert f"The game {name} is full. (lobby.no)" in ran.err
+    gateway.handlers["lobby.game.list"] = ok(page(game(name=name), game(name=name, game_id=GAME[:-1] + "b")))
+    ran = await run("game", name)
+    assert ran.err.count(f"{name}, running") == 2
