@@ -151,14 +151,14 @@ async def test_of_two_claims_of_one_mail_only_the_younger_is_kept(lane: Lane):
 
 async def test_a_failure_is_told_to_all_that_shared_the_statement_and_marks_none(lane: Lane):
     first, *others = await lane.claims(3)
+    await lane.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$;"
+        " CREATE TRIGGER refuse BEFORE UPDATE ON deliveries_attempts FOR EACH ROW"
+        f" WHEN (NEW.entry_id = '{others[1].id}') EXECUTE FUNCTION refuse()"
+    )
     async with lane.held(first):
         tasks = await behind(lane, first, *others)
-        await lane.execute(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$;"
-            " CREATE TRIGGER refuse BEFORE UPDATE ON deliveries_attempts FOR EACH ROW"
-            f" WHEN (NEW.entry_id = '{others[1].id}') EXECUTE FUNCTION refuse()"
-        )
     assert await tasks[0] == {first.id}
     for task in tasks[1:]:
         with pytest.raises(PostgresUnavailable):
