@@ -11,12 +11,13 @@ from backend.leadership.ports import Transactions
 from backend.lobby.model import Game, GameAct, GameState, MemberStatus
 from backend.lobby.service import Lobby
 from backend.lobby.transitions import GameStates
-from backend.outbox.model import AudienceKind, Intent
+from backend.outbox.model import Intent
 from backend.outbox.ports import Outbox
 from backend.play.engine_state import Computed, EngineStates
 from backend.play.model import TurnInputs, turn_request
 from backend.play.ports import GameRows
 from backend.play.storage import PlayStorage
+from backend.runtime.alerts import Alerts
 from backend.runtime.engine_client import EngineAway, EngineBroken, EngineClient, EngineError
 from backend.runtime.errors import ContainersAway, RuntimeFailure
 from backend.runtime.service import EngineDown, Engines
@@ -70,6 +71,7 @@ class TurnGenerator:
         engines: Engines,
         engine_states: EngineStates,
         outbox: Outbox,
+        alerts: Alerts,
         notices: Notices,
         faults: Faults,
         policy: RetryPolicy,
@@ -88,6 +90,7 @@ class TurnGenerator:
         self._engines = engines
         self._engine_states = engine_states
         self._outbox = outbox
+        self._alerts = alerts
         self._notices = notices
         self._faults = faults
         self._policy = policy
@@ -252,17 +255,7 @@ class TurnGenerator:
             failures = await self._clocks.note_failure(connection, game.game_id, self._policy.first_wait)
             if failures >= self._policy.failures_max:
                 paused = await self._lobby.pause_in(connection, locked, "turn_failed")
-                payload = {
-                    "game_id": game.game_id,
-                    "game_name": game.settings.name,
-                    "engine_version": game.settings.engine_version,
-                    "error": f"turn {turn}: {error}"[:1000],
-                }
-                key = f"runtime.turn_failed:{game.game_id}:{turn}:{self._new_id()}"
-                await self._outbox.add_intent(
-                    connection,
-                    Intent("runtime.turn_failed", key, payload, audience_kind=AudienceKind.ADMIN),
-                )
+                await self._alerts.turn_failed(connection, game.game_id, f"turn {turn}: {error}")
         _log.error("turn_failed", game_id=game.game_id, turn=turn, failures=failures, reason=str(error)[:500])
         if paused is not None:
             self._states.committed(paused, "turn_failed", turn=turn - 1, state_changed=True)

@@ -12,9 +12,10 @@ from backend.outbox.ports import Outbox
 from backend.play.engine_state import Computed, EngineStates
 from backend.play.ports import GameRows
 from backend.play.storage import PlayStorage
+from backend.runtime.alerts import Alerts
 from backend.runtime.engine_client import EngineBroken, EngineError, EngineRefused
 from backend.runtime.errors import ConfigInvalid, ContainersAway, RuntimeFailure, StartFailed
-from backend.runtime.service import EngineDown, Engines, failure_intent
+from backend.runtime.service import EngineDown, Engines
 from backend.scheduler.service import GameClocks
 from kit.ids import NewId
 from kit.logs import get_logger
@@ -36,6 +37,7 @@ class GameStarter:
         engines: Engines,
         engine_states: EngineStates,
         outbox: Outbox,
+        alerts: Alerts,
         new_id: NewId,
         tracer: Tracer,
     ) -> None:
@@ -48,6 +50,7 @@ class GameStarter:
         self._engines = engines
         self._engine_states = engine_states
         self._outbox = outbox
+        self._alerts = alerts
         self._new_id = new_id
 
     async def list_starting(self) -> list[str]:
@@ -124,16 +127,7 @@ class GameStarter:
                 reason = type(failure).__name__
                 failed = await self._states.move(connection, locked, GameAct.FAIL_START, reason)
                 if alert:
-                    await self._outbox.add_intent(
-                        connection,
-                        failure_intent(
-                            game.game_id,
-                            game.settings.name,
-                            game.settings.engine_version,
-                            failure,
-                            self._new_id(),
-                        ),
-                    )
+                    await self._alerts.first_start_failed(connection, game.game_id, failure)
         if failed is not None:
             self._states.committed(failed, "start_failed", state_changed=True)
         await self._discard(game.game_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -10,8 +10,7 @@ from typing import assert_never
 from backend.cache import TableCache
 from backend.engine_versions.service import EngineVersions
 from backend.leadership.ports import Transactions
-from backend.outbox.model import AudienceKind, Intent
-from backend.outbox.ports import Outbox
+from backend.runtime.alerts import Alerts
 from backend.runtime.compare import (
     Action,
     Adopt,
@@ -25,7 +24,6 @@ from backend.runtime.compare import (
 from backend.runtime.errors import (
     ConfigInvalid,
     ContainersAway,
-    ImagePullFailed,
     RuntimeFailure,
     StartFailed,
 )
@@ -79,9 +77,8 @@ class Engines:
         containers: Containers,
         probe: Probe,
         versions: EngineVersions,
-        outbox: Outbox,
+        alerts: Alerts,
         clock: Clock,
-        game_name_of: Callable[[str], str],
         *,
         boot_timeout: timedelta,
         starts_at_once: int,
@@ -93,9 +90,8 @@ class Engines:
         self._containers = containers
         self._probe = probe
         self._versions = versions
-        self._outbox = outbox
+        self._alerts = alerts
         self._clock = clock
-        self._game_name_of = game_name_of
         self._boot_timeout = boot_timeout
         self._starts = asyncio.Semaphore(starts_at_once)
         self._locks = GameLocks()
@@ -362,7 +358,7 @@ class Engines:
 
     async def _start(self, record: RuntimeRecord, requested_by: str, *, keep_wanting: bool) -> Endpoint:
         game_id = record.game_id
-        async with self._operations.record(game_id, OperationKind.START, requested_by) as operation_id:
+        async with self._operations.record(game_id, OperationKind.START, requested_by):
             async with self._transactions.write() as connection:
                 starting = await self._storage.note_starting(connection, game_id)
             self._cache.put(starting)
@@ -370,7 +366,7 @@ class Engines:
                 async with self._starts:
                     seen, endpoint = await self._boot(record)
             except RuntimeFailure as error:
-                await self._note_failed(record, operation_id, error, keep_wanting=keep_wanting)
+                await self._note_failed(record, error, keep_wanting=keep_wanting)
                 raise
             async with self._transactions.write() as connection:
                 running = await self._storage.note_running(connection, game_id, seen.ref)
@@ -411,9 +407,7 @@ class Engines:
     async def _of_game(self, game_id: str) -> Sequence[Seen]:
         return [c for c in await self._containers.list() if c.game_id == game_id]
 
-    async def _note_failed(
-        self, record: RuntimeRecord, operation_id: str, error: RuntimeFailure, *, keep_wanting: bool
-    ) -> None:
+    async def _note_failed(self, record: RuntimeRecord, error: RuntimeFailure, *, keep_wanting: bool) -> None:
         failures = failures_after(record, self._clock.now())
         away = isinstance(error, ContainersAway)
         async with self._transactions.write() as connection:
@@ -429,37 +423,13 @@ class Engines:
                 stopped = await self._storage.want_stopped(connection, record.game_id)
                 assert stopped is not None
                 failed = stopped
-            # One mail a row of failed starts; a start that somebody asked for is told each time.
-            first = record.status is not RuntimeStatus.FAILED and not away
-            if first or not keep_wanting:
-                name = self._game_name_of(record.game_id)
-                await self._outbox.add_intent(
-                    connection,
-                    failure_intent(record.game_id, name, record.engine_version, error, operation_id),
-                )
+            if not keep_wanting:
+                await self._alerts.first_start_failed(connection, record.game_id, error)
+            elif record.status is not RuntimeStatus.FAILED and not away:  # one mail a row of failed restarts
+                await self._alerts.restart_failed(connection, record.game_id, error)
         self._cache.put(failed)
         self.look_again.set()
 
     def _is_recorded(self, container: Seen) -> bool:
         record = self._cache.find(container.game_id)
         return record is not None and record.container_ref == container.ref
-
-
-def failure_intent(
-    game_id: str, game_name: str, engine_version: str, error: RuntimeFailure, key: str
-) -> Intent:
-    """Return the alert of operators that fits a failure; `key` names the occasion."""
-    match error:
-        case ImagePullFailed():
-            kind = "runtime.image_pull_failed"
-        case ConfigInvalid():
-            kind = "runtime.start_config_invalid"
-        case _:
-            kind = "runtime.container_start_failed"
-    payload = {
-        "game_id": game_id,
-        "game_name": game_name,
-        "engine_version": engine_version,
-        "error": str(error)[:1000],
-    }
-    return Intent(kind, f"{kind}:{key}", payload, audience_kind=AudienceKind.ADMIN)

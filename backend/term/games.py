@@ -30,6 +30,7 @@ from backend.play.starting import GameStarter
 from backend.play.storage import PlayStorage
 from backend.play.worker import GameStartWorker, StartQueue
 from backend.runtime.adapters import open_containers
+from backend.runtime.alerts import AlertedGame, Alerts
 from backend.runtime.engine_client import EngineClients
 from backend.runtime.model import RuntimeRecord
 from backend.runtime.operations import OperationLog
@@ -79,10 +80,12 @@ async def build(
     versions = EngineVersions(base.transactions, version_storage, known_versions)
     operations = OperationLog(base.transactions, runtime_storage, metrics, base.new_id)
 
-    def game_name_of(game_id: str) -> str:
+    def alerted(game_id: str) -> AlertedGame:
         game = games.find(game_id)
-        return game.settings.name if game else ""
+        assert game is not None, "the lobby's cache holds every game"
+        return AlertedGame(game_id, game.settings.name, game.owner_id, game.settings.engine_version)
 
+    alerts = Alerts(base.outbox, base.clock, alerted)
     engines = Engines(
         base.transactions,
         runtime_storage,
@@ -91,9 +94,8 @@ async def build(
         adapter,
         clients,
         versions,
-        base.outbox,
+        alerts,
         base.clock,
-        game_name_of,
         boot_timeout=runtime.boot_timeout,
         starts_at_once=runtime.starts_at_once,
     )
@@ -146,6 +148,7 @@ async def build(
         engines,
         engine_states,
         base.outbox,
+        alerts,
         notices,
         base.faults,
         RetryPolicy(failures_max=pace.turn_failures_max, first_wait=pace.turn_retry_wait),
@@ -163,6 +166,7 @@ async def build(
         engines,
         engine_states,
         base.outbox,
+        alerts,
         base.new_id,
         base.telemetry.tracer,
     )

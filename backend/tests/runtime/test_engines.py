@@ -13,6 +13,7 @@ from backend.cache import TableCache
 from backend.engine_versions.service import EngineVersions
 from backend.engine_versions.storage import VersionStorage
 from backend.runtime.adapters.memory import MemoryContainers
+from backend.runtime.alerts import AlertedGame, Alerts
 from backend.runtime.errors import ConfigInvalid, ContainersAway, ImagePullFailed, StartFailed
 from backend.runtime.model import Desired, Endpoint, RuntimeRecord, Seen
 from backend.runtime.operations import OperationLog
@@ -47,7 +48,7 @@ class Rig:
         self.containers = MemoryContainers()
         self.probe = Probe()
         self.clock = ManualClock()
-        self.game_ids: list[str] = []
+        self.owner_of: dict[str, str] = {}
         self.engines = self.another()
 
     def another(self) -> Engines:
@@ -66,9 +67,8 @@ class Rig:
             self.containers,
             self.probe,
             self.versions,
-            base.outbox,
+            Alerts(base.outbox, self.clock, self._alerted),
             base.clock,
-            lambda game_id: "Sol",
             boot_timeout=timedelta(seconds=0.2),
             starts_at_once=4,
         )
@@ -80,11 +80,15 @@ class Rig:
         for row in rows:
             self.versions._cache.put(row)
 
-    async def game(self) -> str:
-        owner = await self.bench.player(f"owner{len(self.game_ids)}")
+    async def game(self, owner_name: str = "") -> str:
+        """Make a game, by an owner of its own unless named."""
+        owner = await self.bench.player(owner_name or f"owner{len(self.owner_of)}")
         game_id: str = (await owner.ok("POST", "/games", NEW_GAME))["game_id"]
-        self.game_ids.append(game_id)
+        self.owner_of[game_id] = owner.user_id
         return game_id
+
+    def _alerted(self, game_id: str) -> AlertedGame:
+        return AlertedGame(game_id, "Sol", self.owner_of[game_id], "1.0.0")
 
     async def log(self) -> list[tuple[str, str, str | None, str | None]]:
         rows = await self.bench.rows("SELECT * FROM runtime_operation_log ORDER BY started_at, operation_id")
@@ -150,6 +154,31 @@ async def test_a_start_that_fails_alerts_the_operators_and_is_wanted_no_more(rig
     assert record.desired is Desired.STOPPED
     await reconcile(rig.engines)
     assert rig.engines.status_of(game_id)[0] == "stopped"
+
+
+async def test_an_owner_who_starts_broken_games_in_a_loop_makes_one_mail_an_hour(rig: Rig):
+    """Neither a game started again and again, nor one game after the other, fills the operators' mailbox."""
+    mine = [await rig.game("ann") for _ in range(3)]
+    rig.containers.start_error = StartFailed("no memory")
+    for game_id in (*mine, *mine):
+        with pytest.raises(StartFailed):
+            await rig.engines.start(game_id, "1.0.0", "owner")
+    alerts = await rig.bench.intents("runtime.container_start_failed")
+    assert [alert["game_id"] for alert in alerts] == mine[:1]
+    assert len(await rig.log()) == 6, "each try stands in the operation log"
+
+    rig.containers.start_error = ConfigInvalid("bad reference")
+    others = await rig.game("bob")
+    for game_id in (mine[1], others):
+        with pytest.raises(ConfigInvalid):
+            await rig.engines.start(game_id, "1.0.0", "owner")
+    alerts = await rig.bench.intents("runtime.start_config_invalid")
+    assert [alert["game_id"] for alert in alerts] == [mine[1], others], "another kind, another owner"
+
+    rig.clock.advance(timedelta(hours=1))
+    with pytest.raises(ConfigInvalid):
+        await rig.engines.start(mine[2], "1.0.0", "owner")
+    assert len(await rig.bench.intents("runtime.start_config_invalid")) == 3
 
 
 async def test_an_image_that_cannot_be_pulled_is_its_own_alert(rig: Rig):
