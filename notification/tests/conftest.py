@@ -45,6 +45,8 @@ class People:
     status: int = 200
     """Anything else is what every call gets."""
     asked: int = 0
+    hold: asyncio.Event | None = None
+    """Keep every caller waiting until it is set."""
     base_url: str = ""
 
     def add(self, **more: Any) -> str:
@@ -81,6 +83,8 @@ class People:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked += 1
+        if self.hold is not None:
+            await self.hold.wait()
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"error": {"code": "unauthenticated"}}, status=401)
         if self.status != 200:
