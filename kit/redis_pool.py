@@ -12,7 +12,10 @@ from redis.backoff import NoBackoff
 
 from kit.absence import StoreAway
 from kit.duration import Duration
+from kit.logs import get_logger
 from kit.settings import CommaList, Group
+
+_log = get_logger("redis")
 
 
 class RedisUnavailable(StoreAway):
@@ -79,7 +82,7 @@ def redis_client(settings: RedisSettings, *, max_connections: int = 32) -> "Redi
 
 @asynccontextmanager
 async def open_redis(settings: RedisSettings, *, max_connections: int = 32) -> AsyncIterator["Redis"]:
-    """Open the process's client after one bounded PING.
+    """Open the process's client after one bounded PING; a Redis that would forget is told of in the log.
 
     Raises RedisUnavailable when there is no answer or the password is refused.
     """
@@ -89,6 +92,24 @@ async def open_redis(settings: RedisSettings, *, max_connections: int = 32) -> A
             await client.ping()
         except _NO_START as error:
             raise RedisUnavailable(f"{settings.master_addr}: {error}") from error
+        await tell_durability(client)
         yield client
     finally:
         await client.aclose()
+
+
+async def tell_durability(client: "Redis") -> None:
+    """Look whether Redis keeps an append-only file, and say so in the log where it does not. Raises RedisUnavailable.
+
+    Without one a crash of Redis loses all that was handed over since its last snapshot, if there is any: intents, events
+    and mails that nobody had read yet. That will do for trying things out, and not for players.
+    """
+    try:
+        info = await client.info("persistence")
+    except AWAY as error:
+        raise RedisUnavailable(str(error)) from error
+    except refusals.ResponseError as error:
+        _log.warning("redis_durability_unknown", reason=str(error))
+        return
+    if info.get("aof_enabled") != 1:
+        _log.error("redis_not_durable", wanted="appendonly yes, appendfsync everysec or always")

@@ -16,6 +16,7 @@ from kit.faults import Faults
 from kit.logs import get_logger
 from kit.outbox import Lane, LaneSettings, LaneStorage, NotifyWaker, OutboxWorker
 from kit.postgres import Database, PostgresUnavailable
+from kit.redis_pool import RedisUnavailable, tell_durability
 from kit.tasks import Worker
 from kit.telemetry import Telemetry
 
@@ -61,7 +62,11 @@ def lane_worker(
 
 
 class OutboxKeeper:
-    """Looks at the lanes for the gauges and empties what was handed over a week ago; keys stay for ever."""
+    """Looks at the lanes for the gauges and empties what was handed over a week ago; keys stay for ever.
+
+    The backend starts without Redis, so it is this worker that asks once, as soon as there is an answer, whether what the
+    lanes hand over would outlive a crash of Redis.
+    """
 
     name = "outbox_keeper"
 
@@ -70,11 +75,14 @@ class OutboxKeeper:
         database: Database,
         transactions: Transactions,
         gauges: DepthGauges,
+        redis: "Redis",
         interval: timedelta = timedelta(seconds=15),
     ) -> None:
         self._storages = {name: LaneStorage(database, lane(name)) for name in LaneName}
         self._transactions = transactions
         self._gauges = gauges
+        self._redis = redis
+        self._durability_told = False
         self._interval = interval
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -85,14 +93,20 @@ class OutboxKeeper:
                 await self.run_once()
             except PostgresUnavailable as error:
                 _log.warning("outbox_keeper_paused", reason=str(error))
+            except RedisUnavailable:
+                pass  # the lanes' workers say so; the question keeps
             await asyncio.sleep(self._interval.total_seconds())
 
     async def run_once(self) -> int:
-        """Look once; return how many entries were emptied."""
+        """Look once; return how many entries were emptied. Raises PostgresUnavailable and RedisUnavailable."""
         for name, lane_storage in self._storages.items():
             self._gauges.saw(name.value, *await lane_storage.depth())
         async with self._transactions.write() as connection:
-            return await storage.forget_contents(connection, _CONTENTS_KEPT, _FORGET_AT_ONCE)
+            emptied = await storage.forget_contents(connection, _CONTENTS_KEPT, _FORGET_AT_ONCE)
+        if not self._durability_told:
+            await tell_durability(self._redis)
+            self._durability_told = True
+        return emptied
 
 
 def outbox_workers(
@@ -124,4 +138,4 @@ def outbox_workers(
         for name in LaneName
     }
     waker = NotifyWaker(database, {lane(name).channel: worker.wake for name, worker in lanes.items()})
-    return [*lanes.values(), waker, OutboxKeeper(database, transactions, DepthGauges(telemetry))]
+    return [*lanes.values(), waker, OutboxKeeper(database, transactions, DepthGauges(telemetry), redis)]
