@@ -1,8 +1,10 @@
 """Engine versions and their order."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 _SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?")
 
@@ -19,6 +21,8 @@ class EngineVersion:
     enabled: bool
     """Whether new games may be made and started on it; running games go on."""
     registered_at: datetime
+    options_schema: Mapping[str, Any] | None = field(repr=False)
+    """JSON Schema of the options that games on it may be made with; None until an engine of it has said so."""
     version: int
     """Grows with each change; the cache keeps the highest."""
 

@@ -1,10 +1,12 @@
 """Registering, enabling and finding engine versions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from backend.cache import TableCache
 from backend.engine_versions.errors import VersionExists, VersionInvalid, VersionNotFound
 from backend.engine_versions.model import EngineVersion, is_semver, precedence
+from backend.engine_versions.options import find_fault, is_usable
 from backend.engine_versions.storage import VersionStorage
 from backend.leadership.ports import Transactions
 from kit.logs import get_logger
@@ -33,6 +35,13 @@ class EngineVersions:
         """Tell whether games may start on a version."""
         found = self._cache.find(semver)
         return found is not None and found.enabled
+
+    def find_option_fault(self, semver: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the first option that engines of a version do not take, and why; None where all fit or none has run."""
+        found = self._cache.find(semver)
+        if found is None or found.options_schema is None:
+            return None
+        return find_fault(found.options_schema, options)
 
     def default_version(self) -> str | None:
         """Return the newest enabled version, or None."""
@@ -71,6 +80,20 @@ class EngineVersions:
                 await audit(connection)
         self._cache.put(changed)
         return changed
+
+    async def learn_options(self, semver: str, schema: Any) -> None:
+        """Keep what an engine of a version declares; what is no schema is told in the log and changes nothing."""
+        known = self._cache.find(semver)
+        if known is None or known.options_schema == schema:
+            return
+        if not is_usable(schema):
+            _log.warning("engine_options_undeclared", engine_version=semver)
+            return
+        async with self._transactions.write() as connection:
+            learned = await self._storage.set_options_schema(connection, semver, schema)
+        if learned is not None:
+            self._cache.put(learned)
+            _log.info("engine_options_learned", engine_version=semver)
 
     async def bootstrap(self, semver: str, image: str) -> None:
         """Register the installation's own version unless it is known; whatever was registered under it stays."""

@@ -1,5 +1,6 @@
 """Engine versions in Postgres."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from backend.engine_versions.model import EngineVersion
@@ -33,8 +34,21 @@ class VersionStorage:
         """Enable or disable a locked version."""
         return _version(await connection.fetchrow(self._queries["set_enabled"], semver, enabled))
 
+    async def set_options_schema(
+        self, connection: Connection, semver: str, schema: Mapping[str, Any]
+    ) -> EngineVersion | None:
+        """Note what a version declares; None where that is known."""
+        row = await connection.fetchrow(self._queries["set_options_schema"], semver, schema)
+        return _version(row) if row else None
+
 
 def _version(row: Any) -> EngineVersion:
     return EngineVersion(
-        row["version"], row["image"], row["digest"], row["enabled"], row["registered_at"], row["revision"]
+        row["version"],
+        row["image"],
+        row["digest"],
+        row["enabled"],
+        row["registered_at"],
+        row["options_schema"],
+        row["revision"],
     )

@@ -1,7 +1,7 @@
 """What the lobby needs of other rooms."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from kit.postgres import Connection
 
@@ -14,6 +14,9 @@ class EngineVersions(Protocol):
 
     def is_enabled(self, version: str) -> bool:
         """Tell whether games may start on a version."""
+
+    def find_option_fault(self, version: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the first option that engines of a version do not take, and why; None where all fit or nobody knows yet."""
 
 
 class RuntimeStates(Protocol):

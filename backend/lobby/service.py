@@ -188,6 +188,8 @@ class Lobby:
 
         async def change(connection: Connection) -> Change:
             game = await self._owned(connection, owner_id, game_id)
+            # Made before the version had declared anything, perhaps: no engine need boot to refuse it again.
+            self._check_options(game.settings)
             game = await self._begin(connection, game)
             view = await self._views.one(connection, game, owner_id)
             return Change(game, StoredAnswer(200, view), "starting", state_changed=True)
@@ -296,9 +298,17 @@ class Lobby:
             raise SettingsInvalid(
                 f"engine version {chosen.engine_version} is not enabled", field="engine_version"
             )
+        self._check_options(chosen)
         schedule = chosen.schedule
         if schedule.kind is ScheduleKind.CRON:
             try:
                 checked_cron(schedule.cron or "", schedule.time_zone or "")
             except BadSchedule as error:
                 raise SettingsInvalid(str(error), field="schedule") from error
+
+    def _check_options(self, chosen: GameSettings) -> None:
+        fault = self._versions.find_option_fault(chosen.engine_version, chosen.engine_options)
+        if fault is not None:
+            place, why = fault
+            field = f"engine_options.{place}" if place else "engine_options"
+            raise SettingsInvalid(f"{field}: {why}", field=field)

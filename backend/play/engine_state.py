@@ -87,6 +87,14 @@ class EngineStates:
         _check(held, last)
         return client
 
+    async def declared_options(self, game: Game) -> Any:
+        """Return what the game's engine declares as the schema of options; None where it says nothing of them.
+
+        Raises ContainersAway, EngineDown, EngineError.
+        """
+        info = await self._clients.of(self._engines.endpoint_of(game.game_id)).info()
+        return info.get("options_schema") if isinstance(info, dict) else None
+
     async def collect(self, client: EngineClient, held: EngineGame) -> Computed:
         """Fetch reports and save of the engine's present turn.
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from opentelemetry.trace import Tracer
 
+from backend.engine_versions.service import EngineVersions
 from backend.leadership.ports import Transactions
 from backend.lobby.model import Game, GameAct, GameState
 from backend.lobby.transitions import GameStates
@@ -34,6 +35,7 @@ class GameStarter:
         games: GameRows,
         states: GameStates,
         clocks: GameClocks,
+        versions: EngineVersions,
         engines: Engines,
         engine_states: EngineStates,
         outbox: Outbox,
@@ -47,6 +49,7 @@ class GameStarter:
         self._games = games
         self._states = states
         self._clocks = clocks
+        self._versions = versions
         self._engines = engines
         self._engine_states = engine_states
         self._outbox = outbox
@@ -82,6 +85,9 @@ class GameStarter:
 
     async def _computed(self, game: Game) -> Computed:
         async with self._engine_states.hold(game.game_id):
+            # Before the engine is given the game: if it refuses its options, the next owner hears so when they ask.
+            declared = await self._engine_states.declared_options(game)
+            await self._versions.learn_options(game.settings.engine_version, declared)
             client = await self._engine_states.ready(game)
             held = await client.find_game()
             if held is None:

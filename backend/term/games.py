@@ -163,6 +163,7 @@ async def build(
         lobby_storage,
         states,
         clocks,
+        versions,
         engines,
         engine_states,
         base.outbox,

@@ -260,8 +260,13 @@ async def test_settings_that_the_engine_refuses_end_in_start_failed(bench: Bench
     assert "options.size" in alert["error"]
     assert await bench.intents("game.started") == []
     await bench.until(ann, game_id, runtime={"status": "stopped", "detail": ""})
-    await ann.ok("POST", f"/games/{game_id}/start")  # the way out of start_failed leads back in
-    await bench.until(ann, game_id, state="start_failed")
+    # The engine has said what it takes: the same again is refused before anything boots, to this game and to new ones.
+    again = await ann.call("POST", f"/games/{game_id}/start")
+    assert (again.status, again.error_code) == (422, "lobby.settings_invalid")
+    assert again.json()["error"]["details"]["field"] == "engine_options.size"
+    new = await ann.call("POST", "/games", {**NEW_GAME, "engine_options": {"size": "huge"}})
+    assert (new.status, new.error_code) == (422, "lobby.settings_invalid")
+    assert len(await bench.intents("runtime.start_config_invalid")) == 1
     assert (await ann.ok("POST", f"/games/{game_id}/cancel"))["state"] == "cancelled"
 
 
