@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from client.command import account, lobby, orders, play, sign_in, watch
 from client.command.exits import exit_code_of
+from client.command.leaving import leave
 from client.errors import GalaxyError, GatewayKeyChanged, Refused
 
 _HELP = """Play Galaxy from a terminal.
@@ -42,17 +43,29 @@ def build() -> typer.Typer:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command with the process's arguments, or the given ones, and exit as `exits` says."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command with the process's arguments, or the given ones, and exit as `exits` says.
+
+    With the process's own arguments the process ends here (`leave`); with given ones SystemExit is raised.
+    """
+    code = _run(arguments)
+    if arguments is None:
+        leave(code)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         build()(args=None if arguments is None else list(arguments))
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except GalaxyError as error:
         _say(error)
-        sys.exit(exit_code_of(error))
+        return exit_code_of(error)
     except BrokenPipeError:
         # The reader of our pipe has seen enough (head, less): no reason to complain.
         sys.stderr.close()
-        sys.exit(0)
+    return 0
 
 
 def _say(error: GalaxyError) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from client.command.exits import ExitCode, exit_code_of
+from client.command.leaving import leave
 from client.demo import summary
 from client.demo.errors import DemoFailed, NothingThere
 from client.demo.platform_here import find_platform
@@ -93,4 +93,4 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -231,6 +231,21 @@ async def test_an_error_is_no_traceback(run_process) -> None:
     assert ran.err.count("\n") == 1
 
 
+async def test_the_interpreter_is_not_taken_apart_under_the_transports_threads(environment: None) -> None:
+    """A thread that wants the interpreter then ends the process by SIGABRT, whatever the command was to exit with."""
+    code = "import atexit; atexit.register(print, 'taken apart'); from client.command import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", code, "games"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (3, b"")
+    assert b"galaxy sign-in" in err, "what was said is written out all the same"
+
+
 async def test_tables_have_no_colours_in_a_pipe_and_json_is_json(
     run, run_process, signed_in, gateway: Gateway
 ) -> None:
