@@ -37,6 +37,11 @@ def find_fault(schema: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[s
 
 def _place(error: ValidationError) -> str:
     parts = [str(part) for part in error.absolute_path]
-    if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
-        parts += sorted(set(error.instance) - set(error.schema.get("properties", ())))[:1]
+    instance, schema = error.instance, error.schema
+    if (
+        error.validator == "additionalProperties"
+        and isinstance(instance, dict)
+        and isinstance(schema, Mapping)
+    ):
+        parts += sorted(set(instance) - set(schema.get("properties", ())))[:1]
     return ".".join(parts)

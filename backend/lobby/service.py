@@ -35,7 +35,11 @@ from backend.scheduler.model import BadSchedule, ScheduleKind, checked_cron
 from backend.scheduler.service import GameClocks
 from backend.users.ports import Users
 from kit.ids import NewId
+from kit.logs import get_logger
 from kit.postgres import Connection
+from kit.refusals import Refusal
+
+_log = get_logger("lobby")
 
 COMPUTER_LEVEL = 1
 SEATS_MAX = 100
@@ -221,24 +225,39 @@ class Lobby:
         return resumed
 
     async def end_enrollment(self) -> int:
-        """Start or give up the games whose enrolment is over; return how many moved. Each in its own transaction."""
+        """Start or give up the games whose enrolment is over; return how many moved. Each in its own transaction.
+
+        One that may not start (its engine version was disabled, its owner was quicker) is left for the next pass and holds
+        up no other.
+        """
         async with self._transactions.read() as connection:
             over = await self._storage.list_enrollment_over(connection)
         moved = 0
         for game_id, now in over:
-            async with self._transactions.write() as connection:
-                game = await self._states.lock(connection, game_id)
-                match enrollment_end(game, now):
-                    case None:
-                        continue
-                    case EnrollmentEnd.START:
-                        game = await self._begin(connection, game)
-                    case EnrollmentEnd.CANCEL:
-                        game = await self._states.move(connection, game, GameAct.CANCEL, "not_enough_players")
+            try:
+                game = await self._end_one_enrollment(game_id, now)
+            except Refusal as refusal:
+                _log.warning(
+                    "enrollment_end_refused", game_id=game_id, code=refusal.code, reason=refusal.message
+                )
+                continue
+            if game is None:
+                continue
             self._states.committed(game, "enrollment_ended", state_changed=True)
             self._starter.wake()
             moved += 1
         return moved
+
+    async def _end_one_enrollment(self, game_id: str, now: datetime) -> Game | None:
+        async with self._transactions.write() as connection:
+            game = await self._states.lock(connection, game_id)
+            match enrollment_end(game, now):
+                case None:
+                    return None
+                case EnrollmentEnd.START:
+                    return await self._begin(connection, game)
+                case EnrollmentEnd.CANCEL:
+                    return await self._states.move(connection, game, GameAct.CANCEL, "not_enough_players")
 
     async def _by_owner(
         self, owner_id: str, game_id: str, call: IdempotentCall | None, act: GameAct, reason: str

@@ -7,7 +7,6 @@ from datetime import timedelta
 from backend.lobby.service import Lobby
 from kit.logs import get_logger
 from kit.postgres import PostgresUnavailable
-from kit.refusals import Refusal
 
 _log = get_logger("enrollment_worker")
 
@@ -29,7 +28,4 @@ class EnrollmentWorker:
                 await self._lobby.end_enrollment()
             except PostgresUnavailable as error:
                 _log.warning("enrollment_pass_put_off", reason=str(error))
-            except Refusal as refusal:
-                # Its engine version was disabled, or its owner was quicker: the next pass decides anew.
-                _log.warning("enrollment_end_refused", code=refusal.code, reason=refusal.message)
             await asyncio.sleep(self._interval.total_seconds())

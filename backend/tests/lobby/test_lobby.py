@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backend.lobby.worker import EnrollmentWorker
 from backend.tests.game_rooms import NEW_GAME, Bench, PlayerClient, open_bench
 from kit.clock import rfc3339
 from kit.ids import uuid7
@@ -344,3 +345,24 @@ async def test_a_commit_that_fails_leaves_the_cache_as_the_database_is(bench: Be
 async def _cancelled(ann: PlayerClient, game_id: str) -> bool:
     cancelled: bool = (await ann.ok("GET", f"/games/{game_id}"))["state"] == "cancelled"
     return cancelled
+
+
+async def test_a_game_that_may_not_start_holds_up_no_other(games_dsn, tmp_path):
+    async with open_bench(games_dsn, tmp_path, workers=False) as bench:
+        ann = await bench.player("ann")
+        await bench.operator.ok(
+            "POST", "/engine-versions", {"version": "0.9.0", "image": "galaxy/game:0.9.0"}
+        )
+        past = rfc3339(datetime.now(UTC) - timedelta(seconds=1))
+        first, second = [
+            await opened(ann, min_players=1, bots=1, enrollment_ends_at=past, engine_version=version)
+            for version in ("0.9.0", "1.0.0")
+        ]
+        await bench.operator.ok("POST", "/engine-versions/0.9.0/disable")
+        (worker,) = [worker for worker in bench.rooms.workers if isinstance(worker, EnrollmentWorker)]
+        assert await worker._lobby.end_enrollment() == 1
+        assert (await ann.ok("GET", f"/games/{first}"))["state"] == "enrollment_open"
+        assert (await ann.ok("GET", f"/games/{second}"))["state"] == "starting"
+        await bench.operator.ok("POST", "/engine-versions/0.9.0/enable")
+        assert await worker._lobby.end_enrollment() == 1
+        assert (await ann.ok("GET", f"/games/{first}"))["state"] == "starting"
