@@ -95,7 +95,7 @@ def list_sessions(
 @_sessions.command("rename")
 def rename_session(
     session: _SessionArgument,
-    name: Annotated[str, typer.Argument(help="The new name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     profile: ProfileOption = DEFAULT_PROFILE,
 ) -> None:
     """Give a device another name.
@@ -140,7 +140,7 @@ def revoke_all_sessions(
     Example: galaxy sessions revoke-all --yes
     """
     if not yes:
-        Shell.confirm("Sign out every device, this one too?")
+        Shell(profile).confirm("Sign out every device, this one too?")
     shell = Shell(profile)
 
     async def use(galaxy: Galaxy) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from client.calls.model import Application, Game
+from client.calls.model import Application, Game, Invite
 from client.command.tables import short
 from client.errors import Refused
 from client.sdk import Galaxy
 from kit.ids import is_uuid
 
 _OVER = {"finished", "cancelled"}
+_UNDECIDED = {"", "open", "pending"}
 _PAGE = 200
 
 
@@ -55,13 +56,39 @@ async def find_application(galaxy: Galaxy, game_id: str, text: str) -> Applicati
     found = [
         each
         for each in (await galaxy.lobby.applications(game_id)).items
-        if each.application_id.endswith(wanted)
-        or each.race_name.casefold() == wanted
-        or (each.user is not None and each.user.display_name.casefold() == wanted)
+        if each.application_id == wanted
+        or (
+            each.status in _UNDECIDED
+            and (
+                (len(wanted) >= 4 and each.application_id.endswith(wanted))
+                or each.race_name.casefold() == wanted
+                or (each.user is not None and each.user.display_name.casefold() == wanted)
+            )
+        )
     ]
     if len(found) != 1:
-        many = "no application" if not found else f"{len(found)} applications"
+        many = "no open application" if not found else f"{len(found)} open applications"
         raise Refused("choice.unclear", f"There is {many} by '{text}': galaxy applications shows them.")
+    return found[0]
+
+
+async def find_invite(galaxy: Galaxy, text: str) -> Invite:
+    """Return the open invitation that `text` means: an id, the end of one, or the game's name."""
+    wanted = text.casefold()
+    found = [
+        each
+        for each in (await galaxy.lobby.invites()).items
+        if each.invite_id == wanted
+        or (
+            each.status in _UNDECIDED
+            and (
+                each.game_name.casefold() == wanted or (len(wanted) >= 4 and each.invite_id.endswith(wanted))
+            )
+        )
+    ]
+    if len(found) != 1:
+        many = "no open invitation" if not found else f"{len(found)} open invitations"
+        raise Refused("choice.unclear", f"There is {many} called '{text}': galaxy invites shows them.")
     return found[0]
 
 

@@ -1,18 +1,24 @@
 """`games`, `game`, `create`, `join` and their like: games before and around play."""
 
-from typing import Annotated, Any
+import asyncio
+import time
+from typing import Annotated, Any, Literal
 
 import typer
 
 from client.calls.lobby import cron, rolling
 from client.calls.model import Game
 from client.command import tables
-from client.command.choosing import find_application, find_game
-from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell
+from client.command.choosing import find_application, find_game, find_invite
+from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell, quoted
+from client.errors import Refused
 from client.keys import DEFAULT_PROFILE
 from client.sdk import Galaxy
 from client.time_zone import local_time_zone
 from kit.duration import parse_duration
+
+_START_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 0.25
 
 RaceOption = Annotated[str, typer.Option("--race", "-r", help="The name of your race in this game.")]
 
@@ -45,7 +51,19 @@ def register(app: typer.Typer) -> None:
 def games(
     mine: Annotated[bool, typer.Option("--mine", "-m", help="Only games that you own or play.")] = False,
     state: Annotated[
-        str | None, typer.Option(help="Only games in this state, such as enrollment_open.")
+        Literal[
+            "draft",
+            "enrollment_open",
+            "ready_to_start",
+            "starting",
+            "start_failed",
+            "running",
+            "paused",
+            "finished",
+            "cancelled",
+        ]
+        | None,
+        typer.Option(metavar="STATE", help="Only games in this state; those to join are enrollment_open."),
     ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     profile: ProfileOption = DEFAULT_PROFILE,
@@ -57,7 +75,12 @@ def games(
     """
     shell = Shell(profile, as_json=as_json)
     found = shell.run(lambda galaxy: galaxy.lobby.games(mine=mine or None, state=state, page=page))
-    shell.show(found, lambda: tables.games(found.items))
+    if not found.items and not as_json:
+        asked_for_all = not mine and state is None and page == 1
+        shell.say("No games yet." if asked_for_all else "No games like that.")
+        shell.say(f"Make one: {shell.hint('create Sol --race Terrans --open')}")
+        return
+    shell.show(found, lambda: tables.games(found.items, shell.out.width))
     if found.total > found.page * found.page_size > 0:
         shell.say(
             f"Page {found.page} of {-(-found.total // found.page_size)}: --page {found.page + 1} shows more."
@@ -77,7 +100,7 @@ def game(
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What to call the game.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the game.")],
     race: RaceOption,
     players: Annotated[int, typer.Option(min=1, help="How many players it needs at least.")] = 2,
     most: Annotated[int | None, typer.Option("--max", min=1, help="How many it takes at most.")] = None,
@@ -125,8 +148,11 @@ def create(
 
     made = shell.run(use)
     shell.show(made, lambda: tables.game(made))
-    if not open_now:
-        shell.say(f"A draft as yet: galaxy open {name!r} lets players apply.")
+    if open_now:
+        shell.say(f"Others may apply now: galaxy join {quoted(name)} --race THEIRS")
+        shell.say(f"Who has, and whom you take: {shell.hint(f'applications {quoted(name)}')}")
+    else:
+        shell.say(f"A draft as yet. To let players apply: {shell.hint(f'open {quoted(name)}')}")
 
 
 def open_game(
@@ -140,13 +166,43 @@ def open_game(
 
 
 def start(
-    which: GameArgument = None, profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False
+    which: GameArgument = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the engine is up.")] = True,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
 ) -> None:
     """Start a game of yours: its engine comes up and turn 0 is dealt.
 
     Example: galaxy start Sol
     """
-    _act("start", which, profile, as_json)
+    shell = Shell(profile, as_json=as_json)
+
+    async def use(galaxy: Galaxy) -> Game:
+        found = await find_game(galaxy, which)
+        if found.state == "draft":
+            remedy = shell.hint(f"open {quoted(found.name)}")
+            raise Refused(
+                "game.not_open", f"{found.name} is a draft as yet; let players apply first: {remedy}"
+            )
+        started = await galaxy.lobby.start(found.game_id)
+        return await _until_up(galaxy, started) if wait else started
+
+    started = shell.run(use)
+    shell.show(started, lambda: tables.game(started))
+    if started.state == "running":
+        shell.say(f"Your first report: {shell.hint(f'report {quoted(started.name)}')}")
+
+
+async def _until_up(galaxy: Galaxy, game: Game) -> Game:
+    """Return the game once its engine is up, or as it stands after a while. Raises Refused where the start failed."""
+    give_up_at = time.monotonic() + _START_SECONDS
+    while game.state == "starting" and time.monotonic() < give_up_at:
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        game = await galaxy.lobby.game(game.game_id)
+    if game.state == "start_failed":
+        why = game.runtime.detail if game.runtime and game.runtime.detail else "its engine did not come up"
+        raise Refused("game.start_failed", f"{game.name} could not be started: {why}")
+    return game
 
 
 def pause(
@@ -215,6 +271,9 @@ def applications(
 
     async def use(galaxy: Galaxy) -> None:
         page = await galaxy.lobby.applications((await find_game(galaxy, which)).game_id)
+        if not page.items and not as_json:
+            shell.say("Nobody has applied.")
+            return
         shell.show(page, lambda: tables.applications(page.items))
 
     shell.run(use)
@@ -248,7 +307,7 @@ def reject(
 
 
 def invite(
-    email: Annotated[str, typer.Argument(help="The address of whom to invite.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address of whom to invite.")],
     which: _InGame = None,
     profile: ProfileOption = DEFAULT_PROFILE,
     as_json: JsonOption = False,
@@ -274,11 +333,14 @@ def invites(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = Fals
     """
     shell = Shell(profile, as_json=as_json)
     page = shell.run(lambda galaxy: galaxy.lobby.invites())
+    if not page.items and not as_json:
+        shell.say("No invitations.")
+        return
     shell.show(page, lambda: tables.invites(page.items))
 
 
 _Invite = Annotated[
-    str, typer.Argument(metavar="INVITE", help="The invitation's id, as galaxy invites shows it.")
+    str, typer.Argument(metavar="INVITE", help="The game's name, or the end of the invitation's id.")
 ]
 
 
@@ -290,11 +352,16 @@ def accept(
 ) -> None:
     """Join a game by an invitation.
 
-    Example: galaxy accept 0192f0c4-… --race Vegans
+    Example: galaxy accept Sol --race Vegans
     """
     shell = Shell(profile, as_json=as_json)
-    joined = shell.run(lambda galaxy: galaxy.lobby.accept_invite(invite_id, race))
-    shell.show(joined, lambda: f"You play as {race}.")
+
+    async def use(galaxy: Galaxy) -> None:
+        found = await find_invite(galaxy, invite_id)
+        joined = await galaxy.lobby.accept_invite(found.invite_id, race)
+        shell.show(joined, lambda: f"You play in {found.game_name} as {race}.")
+
+    shell.run(use)
 
 
 def decline(
@@ -302,11 +369,16 @@ def decline(
 ) -> None:
     """Turn an invitation down.
 
-    Example: galaxy decline 0192f0c4-…
+    Example: galaxy decline Sol
     """
     shell = Shell(profile, as_json=as_json)
-    declined = shell.run(lambda galaxy: galaxy.lobby.decline_invite(invite_id))
-    shell.show(declined, lambda: "Declined.")
+
+    async def use(galaxy: Galaxy) -> None:
+        found = await find_invite(galaxy, invite_id)
+        declined = await galaxy.lobby.decline_invite(found.invite_id)
+        shell.show(declined, lambda: f"Declined: you do not play in {found.game_name}.")
+
+    shell.run(use)
 
 
 def leave(
@@ -334,7 +406,6 @@ def _act(name: str, which: str | None, profile: str, as_json: bool) -> None:
         lobby = galaxy.lobby
         acts = {
             "open": lobby.open,
-            "start": lobby.start,
             "pause": lobby.pause,
             "resume": lobby.resume,
             "cancel": lobby.cancel,

@@ -1,5 +1,7 @@
 """Puts the commands together, and turns every expected error into one sentence and an exit code."""
 
+import inspect
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
@@ -16,7 +18,9 @@ from client.errors import GalaxyError, GatewayKeyChanged, Refused
 
 _HELP = """Play Galaxy from a terminal.
 
-Begin: galaxy sign-in you@example.org, then galaxy games.
+Begin: galaxy sign-in you@example.org, then galaxy games, and galaxy create or galaxy join.
+
+A second player on this machine signs in with a profile of his own: galaxy sign-in friend@example.org --profile friend.
 
 Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not signed in, 4 cannot reach the platform, 5 an answer is not to be trusted.
 Settings from the environment: GALAXY_PROFILE, GALAXY_GAME, GALAXY_HOME, GALAXY_GATEWAY, GALAXY_EDGE, NO_COLOR.
@@ -27,7 +31,7 @@ def build() -> typer.Typer:
     """Return the whole command."""
     app = typer.Typer(
         name="galaxy",
-        help=_HELP,
+        help=flowing(_HELP).replace(" Settings", "\n\nSettings"),
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,7 +44,23 @@ def build() -> typer.Typer:
     orders.register(app)
     play.register(app)
     watch.register(app)
+    _flow_help(app)
     return app
+
+
+def _flow_help(app: typer.Typer) -> None:
+    """Let the paragraphs of help flow to the reader's width; docstrings are broken to ours."""
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.help = flowing(inspect.getdoc(command.callback) or "")
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _flow_help(group.typer_instance)
+
+
+def flowing(text: str) -> str:
+    """Return a text without the line breaks inside its paragraphs; each example keeps a line of its own."""
+    return re.sub(r"(?<!\n)\n(?!\n|Example:)", " ", text)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -70,8 +90,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _say(error: GalaxyError) -> None:
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    text = str(error)
-    text = text[:1].upper() + text[1:]
+    text = _sentence(error)
     listed = "\n" in text
     if not listed and not text.endswith((".", "!", "?")):
         text += "."
@@ -79,6 +98,20 @@ def _say(error: GalaxyError) -> None:
     if isinstance(error, Refused) and not listed:
         out.append(f" ({error.code})", style="bright_black")
     console.print(out)
+
+
+def _sentence(error: GalaxyError) -> str:
+    """Return what went wrong for a person: begun as sentences are, and naming the fields that did not fit."""
+    fields = error.details.get("fields") if isinstance(error, Refused) else None
+    if isinstance(fields, list) and fields:
+        said = [
+            f"{field.get('field')}: {field.get('problem')}" for field in fields if isinstance(field, dict)
+        ]
+        return "The platform does not take this: " + "; ".join(said)
+    text = str(error)
+    first = text.split(" ", 1)[0]
+    # An address or a field's name is written as it is.
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ from client.command import tables
 from client.command.choosing import find_game
 from client.command.editor import edited
 from client.command.exits import ExitCode
-from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell
+from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell, quoted
 from client.errors import Refused
 from client.keys import DEFAULT_PROFILE
 from client.sdk import Galaxy
@@ -123,7 +123,11 @@ def final(
 
 
 def _coming(game: Game, turn: int | None) -> int:
-    return (game.current_turn or 0) + 1 if turn is None else turn
+    if game.current_turn is None:
+        raise Refused(
+            "game.not_started", f"{game.name} has not started: there is no turn to give orders for."
+        )
+    return game.current_turn + 1 if turn is None else turn
 
 
 async def _only_check(shell: Shell, galaxy: Galaxy, game: Game, turn: int, given: str | None) -> None:
@@ -155,7 +159,7 @@ async def _store(
     _print_check(shell, stored, stored.check, parsed)
     where = f"turn {turn} of {game.name}"
     if not mark_final:
-        shell.say(f"Stored for {where}. When you are done: {shell.hint(f'final {_quoted(game.name)}')}")
+        shell.say(f"Stored for {where}. When you are done: {shell.hint(f'final {quoted(game.name)}')}")
         return
     _agree(
         shell, stored.check, "Mark them final all the same?", yes, otherwise=f"Stored for {where}, not final."
@@ -230,12 +234,16 @@ def _offered(file: Path | None, text: str | None) -> str | None:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise typer.BadParameter(f"{file} cannot be read: {error}", param_hint="--file") from error
+            raise typer.BadParameter(f"{file} cannot be read: {_why(error)}", param_hint="--file") from error
     if file is None and sys.stdin.isatty():
         return None
     read = sys.stdin.read()
     # Started without a terminal and with nothing in the pipe (cron, a script): that is a question, not an order.
     return read if file is not None or read.strip() else None
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no UTF-8 text"
 
 
 def _parsed(given: str) -> dict[str, Any]:
@@ -260,10 +268,6 @@ def _order_lines(parsed: dict[str, Any]) -> list[str]:
     if parsed.get("format") == "json":
         return [json.dumps(order, ensure_ascii=False) for order in parsed.get("orders", [])]
     return str(parsed.get("text", "")).splitlines()
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if " " in name else name
 
 
 async def _show(shell: Shell, galaxy: Galaxy, game: Game, turn: int) -> None:

@@ -42,6 +42,9 @@ def turns(
 
     async def use(galaxy: Galaxy) -> None:
         page = await galaxy.play.turns((await find_game(galaxy, which)).game_id)
+        if not page.items and not as_json:
+            shell.say("No turns yet: the game has not started.")
+            return
         shell.show(page, lambda: tables.turns(page.items))
 
     shell.run(use)
@@ -53,7 +56,7 @@ def report(
     profile: ProfileOption = DEFAULT_PROFILE,
     as_json: JsonOption = False,
 ) -> None:
-    """Print your report on the latest turn (or --turn): text, or with --json the machine's form.
+    """Print your report on the latest turn, as text or (--json) for programs.
 
     Example: galaxy report Sol | less
     Example: galaxy report Sol --turn 4 --json | jq '.planets[].name'
@@ -82,7 +85,7 @@ def draw_map(
     ] = None,
     profile: ProfileOption = DEFAULT_PROFILE,
 ) -> None:
-    """Draw what you know of the galaxy after the latest turn (or --turn).
+    """Draw what you know of the galaxy after the latest turn.
 
     Example: galaxy map Sol --png sol.png
     """

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -168,6 +169,11 @@ class Shell:
                 f"  old: {rotation.former}\n  new: {rotation.present}",
             )
         )
+
+
+def quoted(name: str) -> str:
+    """Return a name as it is typed in a shell."""
+    return shlex.quote(name)
 
 
 @contextmanager

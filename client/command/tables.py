@@ -25,6 +25,9 @@ _STATE_STYLES = {
 }
 
 
+_WIDE = 100
+
+
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
     """Return an empty table in the house's style."""
     out = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
@@ -70,23 +73,29 @@ def schedule(value: Schedule) -> str:
     return f"every {format_duration(timedelta(seconds=value.period_seconds or 0))}"
 
 
-def games(items: Sequence[Game]) -> RenderableType:
-    """Return a list of games."""
-    if not items:
-        return Text("No games. Make one: galaxy create Sol --race Terrans")
-    out = table("GAME", "STATE", "TURN", "NEXT", "PLAYERS", "TURNS FALL", "YOU", "ID", right=("TURN",))
+def games(items: Sequence[Game], width: int) -> RenderableType:
+    """Return a list of games; how often turns fall is left out where the terminal is narrow."""
+    wide = width >= _WIDE
+    columns = ["GAME", "STATE", "TURN", "NEXT", "PLAYERS", *(["TURNS FALL"] if wide else []), "YOU", "ID"]
+    out = table(*columns, right=("TURN",))
     for game in items:
         out.add_row(
             Text(game.name, style="bold"),
             state(game.state),
             "–" if game.current_turn is None else str(game.current_turn),
             until(game.next_turn_at),
-            f"{len(game.players)} of {game.min_players}–{game.max_players}",
-            schedule(game.schedule),
+            seats(game),
+            *([schedule(game.schedule)] if wide else []),
             _me(game),
             Text(short(game.game_id), style="bright_black"),
         )
     return out
+
+
+def seats(game: Game) -> str:
+    """Write how many play, of how many there must and may be."""
+    most = "" if game.min_players == game.max_players else f"–{game.max_players}"
+    return f"{len(game.players)} of {game.min_players}{most}"
 
 
 def _me(game: Game) -> str:
@@ -106,6 +115,7 @@ def game(value: Game) -> RenderableType:
         ("id", value.game_id),
         ("state", state(value.state)),
         ("owner", value.owner.display_name),
+        ("players", seats(value) + (", by invitation" if value.visibility == "invite" else "")),
         (
             "turns fall",
             schedule(value.schedule) + (", or early when all are final" if value.early_turn else ""),
@@ -120,22 +130,26 @@ def game(value: Game) -> RenderableType:
         rows.append(("engine", f"{value.runtime.status}: {value.runtime.detail}"))
     for name, cell in rows:
         head.add_row(name, cell)
-    players = table("RACE", "PLAYER", "STATUS", "ORDERS")
+    # Before the start nobody has orders to finish.
+    playing = value.current_turn is not None
+    players = table("RACE", "PLAYER", "STATUS", *(["ORDERS"] if playing else []))
     for player in value.players:
         me = value.me is not None and value.me.race_name == player.race_name
         players.add_row(
-            Text(player.race_name, style="bold yellow" if me else ""),
+            Text(player.race_name, style="bold green" if me else ""),
             player.display_name or ("computer" if player.user_id is None else ""),
             player.status,
-            Text("final", style="green") if player.final else Text("open", style="bright_black"),
+            *(
+                [Text("final", style="green") if player.final else Text("open", style="bright_black")]
+                if playing
+                else []
+            ),
         )
     return Group(head, "", players)
 
 
 def applications(items: Sequence[Application]) -> RenderableType:
     """Return who asks to play."""
-    if not items:
-        return Text("Nobody has applied.")
     out = table("RACE", "PLAYER", "STATUS", "SINCE", "ID")
     for each in items:
         name = each.user.display_name if each.user else ""
@@ -145,13 +159,15 @@ def applications(items: Sequence[Application]) -> RenderableType:
 
 def invites(items: Sequence[Invite]) -> RenderableType:
     """Return invitations."""
-    if not items:
-        return Text("No invitations.")
     out = table("GAME", "FROM", "STATUS", "SINCE", "ID")
     for each in items:
         name = each.inviter.display_name if each.inviter else ""
         out.add_row(
-            Text(each.game_name, style="bold"), name, each.status, moment(each.created_at), each.invite_id
+            Text(each.game_name, style="bold"),
+            name,
+            each.status,
+            moment(each.created_at),
+            Text(short(each.invite_id), style="bright_black"),
         )
     return out
 

@@ -16,7 +16,7 @@ from client.sdk import Galaxy
 _Words = Callable[[dict[str, Any]], str]
 
 _SAID: dict[str, _Words] = {
-    CONNECTED: lambda _: "connected",
+    CONNECTED: lambda _: "connected: what happens from now on is told here, Ctrl-C ends it",
     RESYNC_REQUIRED: lambda payload: f"events of the lane {payload.get('lane')} were lost: look afresh",
     "notification.game.turn.ready": lambda payload: (
         f"turn {payload.get('turn')} of {payload.get('game_name')} is ready"
@@ -61,9 +61,9 @@ def watch(
     profile: ProfileOption = DEFAULT_PROFILE,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch what happens, as it happens; Ctrl-C ends it. With --json, one object a line.
+    """Watch what happens, as it happens; Ctrl-C ends it.
 
-    Every event is verified. A lost connection is taken up again where it broke off.
+    Every event is verified. With --json, one object a line. A lost connection is taken up again where it broke off.
 
     Example: galaxy watch --until notification.game.turn.ready && galaxy report Sol
     """

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from client.command.main import build, main
+from client.calls.model import Game
+from client.command import tables
+from client.command.main import build, flowing, main
 from client.sdk import Galaxy
 from client.tests.gateway import Gateway, Signer
 
@@ -609,3 +612,97 @@ async def test_what_the_platform_says_is_shown_as_it_is(run, signed_in, gateway:
     gateway.handlers["lobby.game.list"] = ok(page(game(name=name), game(name=name, game_id=GAME[:-1] + "b")))
     ran = await run("game", name)
     assert ran.err.count(f"{name}, running") == 2
+
+
+async def test_start_waits_for_the_engine_and_says_when_it_does_not_come_up(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game(state="enrollment_open", current_turn=None)))
+    gateway.handlers["lobby.game.start"] = ok(game(state="starting", current_turn=None))
+    looks = iter(["starting", "running"])
+    gateway.handlers["lobby.game.get"] = lambda _: ("ok", game(state=next(looks), current_turn=0))
+    ran = await run("start", "Sol")
+    assert (ran.code, next(looks, None)) == (0, None)
+    assert "galaxy report Sol" in ran.err
+    failed = game(state="start_failed", current_turn=None, runtime={"status": "none", "detail": "no room"})
+    gateway.handlers["lobby.game.get"] = ok(failed)
+    ran = await run("start", "Sol")
+    assert (ran.code, "no room" in ran.err) == (1, True)
+    assert (await run("start", "Sol", "--no-wait")).code == 0
+
+
+async def test_a_draft_is_opened_before_it_starts(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game(state="draft", name="Far Sol", current_turn=None)))
+    ran = await run("start", "Far Sol")
+    assert ran.code == 1
+    assert "galaxy open 'Far Sol'" in ran.err
+    assert (await run("orders", "Far Sol")).code == 1
+
+
+async def test_what_does_not_fit_is_named(run, signed_in, gateway: Gateway) -> None:
+    problem = {"field": "locale", "problem": "Input should be 'en' or 'ru'"}
+    error = {"code": "invalid_request", "message": "the request does not fit its schema"}
+    answer = {"error": {**error, "details": {"fields": [problem]}, "request_id": "r"}}
+    gateway.handlers["user.account.update"] = lambda _: ("invalid_request", answer)
+    ran = await run("account", "--locale", "xx")
+    assert ran.code == 1
+    assert "locale: Input should be 'en' or 'ru'" in ran.err
+
+
+async def test_an_invitation_is_taken_by_the_games_name(run, signed_in, gateway: Gateway) -> None:
+    ids = [f"01920000-0000-7000-8000-0000000000{n}" for n in ("aa", "bb")]
+    rows = [
+        {"invite_id": ids[0], "game_name": "Sol", "status": "declined"},
+        {"invite_id": ids[1], "game_name": "Sol", "status": "open"},
+    ]
+    gateway.handlers["lobby.invite.list"] = ok(page(*rows))
+    gateway.handlers["lobby.invite.accept"] = ok({})
+    for which in ("sol", ids[1][-8:], ids[1]):
+        ran = await run("accept", which, "--race", "Vegans")
+        assert ran.code == 0, ran.err
+        assert gateway.seen[-1].payload["invite_id"] == ids[1]
+    assert (await run("accept", "Rigel", "--race", "Vegans")).code == 1
+
+
+async def test_an_application_that_was_decided_is_not_meant_again(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game(state="enrollment_open")))
+    rows = [
+        {"application_id": f"01920000-0000-7000-8000-0000000000{n}", "race_name": "Vegans", "status": status}
+        for n, status in (("aa", "rejected"), ("bb", "pending"))
+    ]
+    gateway.handlers["lobby.application.list"] = ok(page(*rows))
+    gateway.handlers["lobby.application.approve"] = ok(rows[1])
+    ran = await run("approve", "Vegans")
+    assert ran.code == 0, ran.err
+    assert gateway.seen[-1].payload["application_id"] == rows[1]["application_id"]
+
+
+async def test_nothing_to_list_is_said_on_stderr_and_is_an_empty_list_as_json(
+    run, signed_in, gateway: Gateway
+) -> None:
+    listed = {
+        "games": "lobby.game.list",
+        "invites": "lobby.invite.list",
+    }
+    for command, message_type in listed.items():
+        gateway.handlers[message_type] = ok(page())
+        ran = await run(command)
+        assert (ran.code, ran.out) == (0, "")
+        assert ran.err.startswith("No ")
+        assert json.loads((await run(command, "--json")).out)["items"] == []
+
+
+def test_paragraphs_of_help_flow_and_examples_stand_alone() -> None:
+    assert flowing("One\ntwo\n\nthree\nfour\n\nExample: a\nExample: b") == (
+        "One two\n\nthree four\n\nExample: a\nExample: b"
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_the_list_of_games_fits_its_terminal(run, signed_in, gateway: Gateway, width: int) -> None:
+    shown = io.StringIO()
+    console = Console(width=width, file=shown)
+    console.print(tables.games([Game.model_validate(game(name="Andromeda"))], width))
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 3, "no cell is broken"
+    assert ("TURNS FALL" in lines[0]) == (width == 120)

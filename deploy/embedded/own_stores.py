@@ -48,7 +48,8 @@ class OwnStores:
         with progress.step("Starting PostgreSQL", "PostgreSQL is ready"):
             self.postgres.start()
             changed()
-        with progress.step("Starting Valkey", "Valkey is ready"):
+        # The services and their settings say Redis, whose protocol this is: Valkey is the server that comes as a wheel.
+        with progress.step("Starting Valkey (speaks Redis)", "Valkey is ready (it speaks Redis)"):
             self.valkey.start()
             changed()
         self._folder.keep_ports({"postgres": self.postgres.port or 0, "valkey": self.valkey.port or 0})
