@@ -1,5 +1,8 @@
 -- The statements of one lane; {table} is filled in once, when the worker is built.
 --
+-- Rows are named by arrays of ids, not by a join alone: the planner guesses that a batch is a large part of the table and
+-- would read all of it for each.
+--
 -- A lane's table has, beside its own payload columns:
 --   id uuid PRIMARY KEY, lane text NOT NULL, state text NOT NULL,
 --   next_at timestamptz NOT NULL, claim_token uuid, leased_until timestamptz,
@@ -19,7 +22,7 @@
 -- $7 and $8 low-water mark (next_at, id): rows up to it are not looked at.
 -- Rows: id, attempt_no, series_attempt, created_at, next_at (before the claim), in the order of the mark.
 WITH due AS (
-    SELECT id, next_at, attempt_no, claim_token
+    SELECT id, attempt_no, claim_token
     FROM {table}
     WHERE finished_at IS NULL
       AND lane = $6
@@ -41,9 +44,8 @@ WITH due AS (
 ), claimed AS (
     UPDATE {table} t
     SET state = $2, claim_token = $5, leased_until = now() + $4, attempt_no = t.attempt_no + 1
-    FROM due
-    WHERE t.id = due.id
-    RETURNING t.id, t.attempt_no, t.attempt_no - t.attempts_left_from AS series_attempt, t.created_at, due.next_at
+    WHERE t.id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING t.id, t.attempt_no, t.attempt_no - t.attempts_left_from AS series_attempt, t.created_at, t.next_at
 ), history AS (
     INSERT INTO {table}_attempts (entry_id, attempt_no, claim_token, started_at, outcome)
     SELECT id, attempt_no, $5, now(), 'started' FROM claimed
@@ -68,7 +70,7 @@ WITH told AS (
         last_error = CASE WHEN told.outcome <> 'delivered' THEN told.error END,
         finished_at = CASE WHEN told.final THEN now() END
     FROM told
-    WHERE e.id = told.id AND e.claim_token = told.token
+    WHERE e.id = ANY ($1::uuid[]) AND e.id = told.id AND e.claim_token = told.token
     RETURNING e.id, e.attempt_no, told.token
 ), history AS (
     UPDATE {table}_attempts a
