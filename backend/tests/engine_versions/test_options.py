@@ -4,7 +4,6 @@ import pytest
 
 from backend.engine_versions.options import find_fault, is_usable
 from backend.tests.game_rooms import NEW_GAME, Bench, open_bench, started_game
-from engine.rules.options import OPTIONS_SCHEMA
 
 SCHEMA = {
     "type": "object",
@@ -32,12 +31,6 @@ def test_the_first_option_that_does_not_fit_is_named(options, place):
     found = find_fault(SCHEMA, options)
     assert (found and found[0]) == place
     assert found is None or 0 < len(found[1]) <= 200
-
-
-def test_our_own_engines_schema_is_usable_and_fits_its_defaults():
-    assert is_usable(OPTIONS_SCHEMA)
-    assert find_fault(OPTIONS_SCHEMA, NEW_GAME["engine_options"]) is None
-    assert find_fault(OPTIONS_SCHEMA, {"size": True}) is not None
 
 
 @pytest.mark.parametrize(
