@@ -158,7 +158,7 @@ class RuntimeSettings(Group):
     pull_timeout: Duration = Field(timedelta(minutes=15), description="longest time of one image pull")
     boot_timeout: Duration = Field(timedelta(seconds=60), description="longest time until an engine is ready")
     turn_timeout: Duration = Field(timedelta(minutes=5), description="longest time of one turn in an engine")
-    starts_at_once: int = Field(4, ge=1, description="engines started side by side")
+    starts_at_once: int = Field(4, ge=1, description="engines booted side by side; pulls come before")
     memory_mib: int = Field(512, ge=64, description="memory limit of one engine, MiB")
     cpus: float = Field(1.0, gt=0, description="CPU limit of one engine")
 

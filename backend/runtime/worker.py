@@ -5,8 +5,9 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
+from backend.runtime.mending import Mend, Mender
 from backend.runtime.ports import Containers
-from backend.runtime.service import Engines, Mend
+from backend.runtime.service import Engines
 from kit.clock import Clock
 from kit.logs import get_logger
 from kit.postgres import PostgresUnavailable
@@ -20,8 +21,11 @@ class Reconciler:
 
     name = "runtime_reconciler"
 
-    def __init__(self, engines: Engines, containers: Containers, clock: Clock, interval: timedelta) -> None:
+    def __init__(
+        self, engines: Engines, mender: Mender, containers: Containers, clock: Clock, interval: timedelta
+    ) -> None:
         self._engines = engines
+        self._mender = mender
         self._containers = containers
         self._clock = clock
         self._interval = interval
@@ -45,15 +49,15 @@ class Reconciler:
 
     def _wait_seconds(self) -> float:
         wait = self._interval.total_seconds()
-        restart_at = self._engines.next_restart_at()
+        restart_at = self._mender.next_restart_at()
         if restart_at is not None:
             wait = min(wait, (restart_at - self._clock.now()).total_seconds())
         return max(wait, _LEAST_WAIT_SECONDS)
 
     async def _pass(self, group: asyncio.TaskGroup) -> None:
         try:
-            await self._engines.release()
-            mends = await self._engines.survey()
+            await self._mender.release()
+            mends = await self._mender.survey()
         except PostgresUnavailable as error:
             _log.warning("reconcile_put_off", reason=str(error))
             return
@@ -63,7 +67,7 @@ class Reconciler:
     async def _mend(self, mend: Mend) -> None:
         deaths = self._deaths
         try:
-            actions = await self._engines.mend(mend)
+            actions = await self._mender.mend(mend)
         except PostgresUnavailable as error:
             _log.warning("reconcile_put_off", game_id=mend.game_id, reason=str(error))
             return

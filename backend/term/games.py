@@ -31,11 +31,15 @@ from backend.play.storage import PlayStorage
 from backend.play.worker import GameStartWorker, StartQueue
 from backend.runtime.adapters import open_containers
 from backend.runtime.alerts import AlertedGame, Alerts
+from backend.runtime.boot import Boots
 from backend.runtime.engine_client import EngineClients
+from backend.runtime.locks import GameLocks
+from backend.runtime.mending import Mender
 from backend.runtime.model import RuntimeRecord
 from backend.runtime.operations import OperationLog
 from backend.runtime.ports import Containers
 from backend.runtime.service import Engines
+from backend.runtime.sightings import Sightings
 from backend.runtime.storage import RuntimeStorage
 from backend.runtime.worker import Reconciler
 from backend.scheduler.service import GameClocks
@@ -86,18 +90,37 @@ async def build(
         return AlertedGame(game_id, game.settings.name, game.owner_id, game.settings.engine_version)
 
     alerts = Alerts(base.outbox, base.clock, alerted)
+    sightings, engine_locks = Sightings(), GameLocks()
     engines = Engines(
         base.transactions,
         runtime_storage,
         records,
         operations,
         adapter,
-        clients,
-        versions,
+        Boots(
+            adapter,
+            clients,
+            versions,
+            base.clock,
+            boot_timeout=runtime.boot_timeout,
+            starts_at_once=runtime.starts_at_once,
+        ),
+        sightings,
+        engine_locks,
         alerts,
         base.clock,
-        boot_timeout=runtime.boot_timeout,
-        starts_at_once=runtime.starts_at_once,
+    )
+    mender = Mender(
+        base.transactions,
+        runtime_storage,
+        records,
+        operations,
+        adapter,
+        clients,
+        engines,
+        sightings,
+        engine_locks,
+        base.clock,
     )
 
     # Lobby
@@ -202,12 +225,12 @@ async def build(
 
     await load_lobby()
     await versions.bootstrap(settings.engine.bootstrap_version, settings.engine.bootstrap_image)
-    await engines.take_over()
+    await mender.take_over()
     await load_records()
     metrics.watch_engines(lambda: [record.status for record in records])
 
     workers: list[Worker] = [
-        Reconciler(engines, adapter, base.clock, runtime.reconcile_interval),
+        Reconciler(engines, mender, adapter, base.clock, runtime.reconcile_interval),
         GameStartWorker(starter, queue),
         EnrollmentWorker(lobby),
         TurnScheduler(

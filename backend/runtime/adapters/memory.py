@@ -16,6 +16,10 @@ class MemoryContainers:
 
     def __init__(self, images: Sequence[str] = ("galaxy/game:1.0.0",)) -> None:
         self.images = set(images)
+        self.silent: dict[str, asyncio.Event] = {}
+        """Images whose pull ends when the event is set, and not before."""
+        self.pulls: list[str] = []
+        """Every pull that was begun."""
         self.containers: dict[str, Seen] = {}
         self.away = False
         self.start_error: RuntimeFailure | None = None
@@ -35,7 +39,10 @@ class MemoryContainers:
     async def fetch(self, image: str, digest: str | None) -> None:  # noqa: ARG002 - the port's signature
         """Know the image or not."""
         self._reachable()
-        if image not in self.images:
+        if image in self.silent:
+            self.pulls.append(image)
+            await self.silent[image].wait()
+        elif image not in self.images:
             raise ImagePullFailed(f"no image {image}")
 
     async def start(self, spec: ContainerSpec) -> Seen:

@@ -207,7 +207,7 @@ async def test_while_engines_are_away_no_turn_is_lost_and_deadlines_move(games_d
         generator = generator_of(bench)
         (due,) = await scheduler_of(bench).due()
         engines = generator._engines
-        engines._away = "the line is cut"
+        engines._sightings.away = "the line is cut"
         assert await generator.generate(due) is Generated.PUT_OFF
         game = await ann.ok("GET", f"/games/{game_id}")
         assert (game["state"], game["current_turn"]) == ("running", 0)
@@ -220,7 +220,7 @@ async def test_while_engines_are_away_no_turn_is_lost_and_deadlines_move(games_d
         assert await scheduler_of(bench).due() == []
         body = {"turn": 1, "orders": {"format": "json", "orders": []}}
         assert (await ann.ok("PUT", f"/games/{game_id}/orders", body))["check"] is None
-        engines._away = ""
+        engines._sightings.away = ""
         await bench.execute("UPDATE game_clocks SET next_turn_at = now(), retry_at = NULL")
         (due,) = await scheduler_of(bench).due()
         assert await generator.generate(due) is Generated.PUBLISHED

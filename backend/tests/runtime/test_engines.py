@@ -14,10 +14,14 @@ from backend.engine_versions.service import EngineVersions
 from backend.engine_versions.storage import VersionStorage
 from backend.runtime.adapters.memory import MemoryContainers
 from backend.runtime.alerts import AlertedGame, Alerts
+from backend.runtime.boot import Boots
 from backend.runtime.errors import ConfigInvalid, ContainersAway, ImagePullFailed, StartFailed
-from backend.runtime.model import Desired, Endpoint, RuntimeRecord, Seen
+from backend.runtime.locks import GameLocks
+from backend.runtime.mending import Mend, Mender
+from backend.runtime.model import Desired, Endpoint, RuntimeRecord, RuntimeStatus, Seen
 from backend.runtime.operations import OperationLog
-from backend.runtime.service import EngineDown, Engines, Mend
+from backend.runtime.service import EngineDown, Engines
+from backend.runtime.sightings import Sightings
 from backend.runtime.storage import RuntimeStorage
 from backend.runtime.worker import Reconciler
 from backend.telemetry import GameMetrics
@@ -49,9 +53,9 @@ class Rig:
         self.probe = Probe()
         self.clock = ManualClock()
         self.owner_of: dict[str, str] = {}
-        self.engines = self.another()
+        self.engines, self.mender = self.another()
 
-    def another(self) -> Engines:
+    def another(self) -> tuple[Engines, Mender]:
         """A backend that knows nothing yet, over the same containers and the same database."""
         base = self.bench.base
         storage = RuntimeStorage()
@@ -59,19 +63,41 @@ class Rig:
         self.versions = EngineVersions(
             base.transactions, VersionStorage(), TableCache("engineversion", lambda row: row.semver)
         )
-        return Engines(
-            base.transactions,
-            storage,
-            self.records,
-            OperationLog(base.transactions, storage, GameMetrics(base.telemetry), uuid7),
+        operations = OperationLog(base.transactions, storage, GameMetrics(base.telemetry), uuid7)
+        sightings, locks = Sightings(), GameLocks()
+        self.boots = Boots(
             self.containers,
             self.probe,
             self.versions,
-            Alerts(base.outbox, self.clock, self._alerted),
             base.clock,
             boot_timeout=timedelta(seconds=0.2),
             starts_at_once=4,
         )
+        engines = Engines(
+            base.transactions,
+            storage,
+            self.records,
+            operations,
+            self.containers,
+            self.boots,
+            sightings,
+            locks,
+            Alerts(base.outbox, self.clock, self._alerted),
+            base.clock,
+        )
+        mender = Mender(
+            base.transactions,
+            storage,
+            self.records,
+            operations,
+            self.containers,
+            self.probe,
+            engines,
+            sightings,
+            locks,
+            base.clock,
+        )
+        return engines, mender
 
     async def load(self) -> None:
         async with self.bench.base.transactions.read() as connection:
@@ -97,9 +123,9 @@ class Rig:
         return [(row["kind"], row["requested_by"], row["outcome"], row["error"]) for row in rows]
 
 
-async def reconcile(engines: Engines) -> int:
+async def reconcile(mender: Mender) -> int:
     """Survey and mend to the end, as the reconciler does in tasks of its own; return how many actions were taken."""
-    return sum(await asyncio.gather(*(engines.mend(mend) for mend in await engines.survey())))
+    return sum(await asyncio.gather(*(mender.mend(mend) for mend in await mender.survey())))
 
 
 @pytest_asyncio.fixture
@@ -152,7 +178,7 @@ async def test_a_start_that_fails_alerts_the_operators_and_is_wanted_no_more(rig
     record = rig.engines.record_of(game_id)
     assert record is not None
     assert record.desired is Desired.STOPPED
-    await reconcile(rig.engines)
+    await reconcile(rig.mender)
     assert rig.engines.status_of(game_id)[0] == "stopped"
 
 
@@ -202,19 +228,19 @@ async def test_a_crash_is_noted_and_the_engine_started_again_after_its_wait(rig:
     first = await rig.engines.start(game_id, "1.0.0", "owner")
     (ref,) = rig.containers.containers
     rig.containers.kill(ref)
-    await reconcile(rig.engines)
+    await reconcile(rig.mender)
     status, detail = rig.engines.status_of(game_id)
     assert (status, detail) == ("crashed", "the engine ended (exit code 137) and is being restarted")
     assert rig.containers.containers == {}
     record = rig.engines.record_of(game_id)
     assert record is not None
     assert record.failures == 1
-    assert await reconcile(rig.engines) == 0, "it waits ten seconds"
+    assert await reconcile(rig.mender) == 0, "it waits ten seconds"
     await rig.bench.execute("UPDATE runtime_records SET restart_at = now() - interval '1 s'")
     await rig.load()
     rig.records.clear()
     await rig.load()
-    assert await reconcile(rig.engines) == 1
+    assert await reconcile(rig.mender) == 1
     assert rig.engines.endpoint_of(game_id) != first
     assert [row[:3] for row in await rig.log()] == [
         ("start", "owner", "succeeded"),
@@ -229,7 +255,7 @@ async def test_crashes_in_a_row_wait_longer_and_alert_once(rig: Rig):
     waits = []
     rig.containers.kill(next(iter(rig.containers.containers)))
     for _ in range(3):
-        await reconcile(rig.engines)
+        await reconcile(rig.mender)
         (row,) = await rig.bench.rows(
             "SELECT extract(epoch FROM restart_at - updated_at)::float AS wait, status FROM runtime_records"
         )
@@ -246,12 +272,12 @@ async def test_engines_that_cannot_be_reached_change_nothing_and_games_show_it(r
     game_id = await rig.game()
     endpoint = await rig.engines.start(game_id, "1.0.0", "owner")
     rig.containers.away = True
-    assert await reconcile(rig.engines) == 0
+    assert await reconcile(rig.mender) == 0
     assert rig.engines.status_of(game_id)[0] == "unavailable"
     with pytest.raises(ContainersAway):
         rig.engines.endpoint_of(game_id)
     rig.containers.away = False
-    assert await reconcile(rig.engines) == 0
+    assert await reconcile(rig.mender) == 0
     assert rig.engines.status_of(game_id) == ("running", "")
     assert rig.engines.endpoint_of(game_id) == endpoint
 
@@ -259,10 +285,10 @@ async def test_engines_that_cannot_be_reached_change_nothing_and_games_show_it(r
 async def test_the_next_backend_finds_the_running_engine_and_leaves_it(rig: Rig):
     game_id = await rig.game()
     endpoint = await rig.engines.start(game_id, "1.0.0", "owner")
-    successor = rig.another()
+    successor, mender = rig.another()
     await rig.load()
-    await successor.take_over()
-    await reconcile(successor)
+    await mender.take_over()
+    await reconcile(mender)
     assert successor.endpoint_of(game_id) == endpoint
     assert len(await rig.log()) == 1
 
@@ -272,10 +298,10 @@ async def test_a_container_started_just_before_a_crash_of_ours_is_adopted(rig: R
     await rig.engines.start(game_id, "1.0.0", "owner")
     await rig.bench.execute("UPDATE runtime_records SET status = 'starting', container_ref = NULL")
     await rig.bench.execute("UPDATE runtime_operation_log SET finished_at = NULL, outcome = NULL")
-    successor = rig.another()
+    successor, mender = rig.another()
     await rig.load()
-    await successor.take_over()
-    assert await reconcile(successor) == 1
+    await mender.take_over()
+    assert await reconcile(mender) == 1
     assert successor.status_of(game_id) == ("running", "")
     assert await rig.log() == [("start", "owner", "abandoned", "the backend ended before the operation did")]
 
@@ -285,10 +311,10 @@ async def test_engines_that_died_with_the_backend_are_started_without_waiting(ri
     await rig.engines.start(game_id, "1.0.0", "owner")
     rig.containers.containers.clear()
     rig.containers.survives_us = False
-    successor = rig.another()
-    await successor.take_over()
+    successor, mender = rig.another()
+    await mender.take_over()
     await rig.load()
-    assert await reconcile(successor) == 1
+    assert await reconcile(mender) == 1
     assert successor.status_of(game_id) == ("running", "")
     record = successor.record_of(game_id)
     assert record is not None
@@ -313,6 +339,43 @@ async def test_at_most_four_engines_boot_at_once(rig: Rig):
     assert most == 4
 
 
+async def test_pulls_that_never_end_keep_no_other_game_from_starting(rig: Rig):
+    """More games than there are slots want an image of a silent registry, which is asked once for all of them."""
+    await rig.versions.register("1.1.0", "galaxy/silent:1.1.0", None)
+    arrives = rig.containers.silent["galaxy/silent:1.1.0"] = asyncio.Event()
+    waiting = [asyncio.create_task(rig.engines.start(await rig.game(), "1.1.0", "owner")) for _ in range(5)]
+
+    async def all_wait() -> bool:
+        return sum(record.status is RuntimeStatus.STARTING for record in rig.records) == 5
+
+    await eventually(all_wait)
+    async with asyncio.timeout(10):
+        await rig.engines.start(await rig.game(), "1.0.0", "owner")
+    assert rig.containers.pulls == ["galaxy/silent:1.1.0"]
+    waiting[0].cancel()  # who asked first goes, and the others still get what it asked for
+    await asyncio.wait(waiting[:1])
+    arrives.set()
+    endpoints = await asyncio.gather(*waiting[1:])
+    assert len({endpoint.base_url for endpoint in endpoints}) == 4
+    assert rig.containers.pulls == ["galaxy/silent:1.1.0"]
+
+
+async def test_a_pull_that_nobody_waits_for_any_more_ends(rig: Rig):
+    await rig.versions.register("1.1.0", "galaxy/silent:1.1.0", None)
+    rig.containers.silent["galaxy/silent:1.1.0"] = asyncio.Event()
+    game_id = await rig.game()
+    for times in (1, 2):
+        starting = asyncio.create_task(rig.engines.start(game_id, "1.1.0", "owner"))
+
+        async def pulling(times: int = times) -> bool:
+            return len(rig.containers.pulls) == times
+
+        await eventually(pulling)
+        starting.cancel()
+        await asyncio.wait([starting])
+        assert rig.boots._fetches == {}
+
+
 async def test_operations_of_one_game_follow_one_another(rig: Rig):
     game_id = await rig.game()
     await asyncio.gather(
@@ -333,7 +396,7 @@ async def test_the_reconciler_runs_at_every_interval_and_at_once_on_a_death(rig:
     """backend-runbook:129 backend-runbook:130: every BACKEND_RUNTIME_RECONCILE_INTERVAL, and at once on a death."""
     game_id = await rig.game()
     await rig.engines.start(game_id, "1.0.0", "owner")
-    patient = Reconciler(rig.engines, rig.containers, rig.bench.base.clock, timedelta(hours=1))
+    patient = Reconciler(rig.engines, rig.mender, rig.containers, rig.bench.base.clock, timedelta(hours=1))
 
     async def crashed() -> bool:
         return rig.engines.status_of(game_id)[0] == "crashed"
@@ -348,7 +411,7 @@ async def test_the_reconciler_runs_at_every_interval_and_at_once_on_a_death(rig:
         "revision = revision + 1"
     )
     await rig.load()
-    eager = Reconciler(rig.engines, rig.containers, rig.bench.base.clock, timedelta(seconds=0.3))
+    eager = Reconciler(rig.engines, rig.mender, rig.containers, rig.bench.base.clock, timedelta(seconds=0.3))
     async with Workers([eager]).running() as workers:
         await workers.all_started()
         await eventually(crashed, 5)
@@ -377,7 +440,7 @@ async def test_an_operation_that_ends_while_the_reconciler_looks_is_no_crash(rig
         return seen
 
     rig.containers.list = slow_list  # type: ignore[method-assign]
-    looking = asyncio.create_task(reconcile(rig.engines))
+    looking = asyncio.create_task(reconcile(rig.mender))
     await listed.wait()
     await rig.engines.restart(game_id, "operator:root")
     endpoint = rig.engines.endpoint_of(game_id)
@@ -385,15 +448,15 @@ async def test_an_operation_that_ends_while_the_reconciler_looks_is_no_crash(rig
     assert await looking == 0
     assert rig.engines.endpoint_of(game_id) == endpoint
     assert rig.engines.status_of(game_id) == ("running", "")
-    assert await reconcile(rig.engines) == 0
+    assert await reconcile(rig.mender) == 0
 
 
 async def test_an_engine_of_a_game_that_was_cancelled_meanwhile_is_released(rig: Rig):
     game_id = await rig.game()
     await rig.engines.start(game_id, "1.0.0", "owner")
     await rig.bench.execute("UPDATE games SET state = 'cancelled', finished_at = now()")
-    await rig.engines.release()
-    await reconcile(rig.engines)
+    await rig.mender.release()
+    await reconcile(rig.mender)
     assert rig.containers.containers == {}
     assert rig.engines.status_of(game_id) == ("stopped", "")
 
@@ -401,7 +464,10 @@ async def test_an_engine_of_a_game_that_was_cancelled_meanwhile_is_released(rig:
 async def test_an_engine_that_takes_long_to_start_holds_up_neither_the_backend_nor_other_games(rig: Rig):
     """The first pass starts one whose image does not come; the backend is ready, and another's dead engine is restarted."""
     slow, other = await rig.game(), await rig.game()
-    await rig.engines.start(slow, "1.0.0", "owner")
+    image = "galaxy/game:1.1.0"
+    await rig.versions.register("1.1.0", image, None)
+    rig.containers.images.add(image)
+    await rig.engines.start(slow, "1.1.0", "owner")
     await rig.engines.start(other, "1.0.0", "owner")
     await rig.bench.execute(
         "UPDATE runtime_records SET status = 'starting', container_ref = NULL, revision = revision + 1 WHERE game_id = $1",
@@ -409,20 +475,8 @@ async def test_an_engine_that_takes_long_to_start_holds_up_neither_the_backend_n
     )
     await rig.load()
     rig.containers.containers = {c.ref: c for c in rig.containers.containers.values() if c.game_id == other}
-    pulling, stopped = asyncio.Event(), asyncio.Event()
-    real_fetch = rig.containers.fetch
-
-    async def hang(image: str, digest: str | None) -> None:
-        if pulling.is_set():
-            return await real_fetch(image, digest)
-        pulling.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-
-    rig.containers.fetch = hang  # type: ignore[method-assign]
-    worker = Reconciler(rig.engines, rig.containers, rig.bench.base.clock, timedelta(hours=1))
+    rig.containers.silent[image] = asyncio.Event()
+    worker = Reconciler(rig.engines, rig.mender, rig.containers, rig.bench.base.clock, timedelta(hours=1))
 
     async def crashed() -> bool:
         return rig.engines.status_of(other)[0] == "crashed"
@@ -433,7 +487,11 @@ async def test_an_engine_that_takes_long_to_start_holds_up_neither_the_backend_n
     async with Workers([worker]).running() as workers:
         async with asyncio.timeout(5):
             await workers.all_started()
-            await pulling.wait()
+
+            async def pulling() -> bool:
+                return rig.containers.pulls == [image]
+
+            await eventually(pulling)
         (first,) = rig.containers.containers
         rig.containers.kill(first)
         await eventually(crashed, 5)
@@ -442,8 +500,8 @@ async def test_an_engine_that_takes_long_to_start_holds_up_neither_the_backend_n
         rig.engines.look_again.set()
         await eventually(running, 5)
         assert rig.engines.status_of(slow)[0] == "starting"
-        assert not stopped.is_set()
-    assert stopped.is_set(), "a stop awaits the mends"
+        assert len(rig.boots._fetches) == 1
+    assert rig.boots._fetches == {}, "a stop awaits the mends"
 
 
 async def test_one_mend_that_cannot_write_does_not_end_the_others(rig: Rig):
@@ -452,7 +510,7 @@ async def test_one_mend_that_cannot_write_does_not_end_the_others(rig: Rig):
     for game_id in games:
         await rig.engines.start(game_id, "1.0.0", "owner")
     rig.containers.containers.clear()
-    real_mend, failed = rig.engines.mend, asyncio.Event()
+    real_mend, failed = rig.mender.mend, asyncio.Event()
 
     async def unavailable(mend: Mend) -> int:
         if mend.game_id == games[0]:
@@ -460,8 +518,8 @@ async def test_one_mend_that_cannot_write_does_not_end_the_others(rig: Rig):
             raise PostgresUnavailable("gone")
         return await real_mend(mend)
 
-    rig.engines.mend = unavailable  # type: ignore[method-assign]
-    worker = Reconciler(rig.engines, rig.containers, rig.bench.base.clock, timedelta(hours=1))
+    rig.mender.mend = unavailable  # type: ignore[method-assign]
+    worker = Reconciler(rig.engines, rig.mender, rig.containers, rig.bench.base.clock, timedelta(hours=1))
 
     async def other_noted() -> bool:
         return failed.is_set() and rig.engines.status_of(games[1])[0] == "crashed"
