@@ -4,6 +4,11 @@ from collections.abc import Iterable
 
 Box = tuple[float, float, float, float]
 
+# How far from its world a name may stand, in pixels; one that must be shown may go further, on a line of its own.
+_NEAR_GAPS = (4.0, 14.0, 28.0)
+_GAPS = (*_NEAR_GAPS, 48.0, 72.0, 104.0, 144.0)
+_AIR = 3.0
+
 
 class Labels:
     """Boxes that are taken, and where the next one fits."""
@@ -21,7 +26,7 @@ class Labels:
     ) -> Box | None:
         """Return a free box of `size` near a disc, or the least bad one if there `must` be one, else None."""
         best: tuple[float, Box] | None = None
-        for rank, box in enumerate(self._candidates(at, radius, size)):
+        for rank, box in enumerate(self._candidates(at, radius, size, _GAPS if must else _NEAR_GAPS)):
             cost = sum(_overlap(box, other) for other in self._taken) + self._outside(box) * 4
             if cost == 0:
                 best = (0, box)
@@ -31,13 +36,16 @@ class Labels:
                 best = (score, box)
         if best is None or (best[0] > 0 and not must):
             return None
-        self.take(best[1])
+        left, top, right, bottom = best[1]
+        self.take((left - _AIR, top - _AIR, right + _AIR, bottom + _AIR))
         return best[1]
 
-    def _candidates(self, at: tuple[float, float], radius: float, size: tuple[float, float]) -> Iterable[Box]:
+    def _candidates(
+        self, at: tuple[float, float], radius: float, size: tuple[float, float], gaps: Iterable[float]
+    ) -> Iterable[Box]:
         x, y = at
         wide, high = size
-        for gap in (radius + 4, radius + 14, radius + 28):
+        for gap in (radius + extra for extra in gaps):
             slant = gap * 0.72
             for left, top in (
                 (x + gap, y - high / 2),

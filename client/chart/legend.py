@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw
 from client.chart import paint
 from client.chart.model import Chart, Sight, Standing
 from client.chart.paint import OVERSAMPLING, Box
-from client.chart.palette import Palette
+from client.chart.palette import SOMEBODYS, Palette
 from client.chart.projection import Projection
 
 _TEXT = (232, 237, 255, 255)
@@ -94,20 +94,33 @@ class LegendPainter:
             )
 
     def _foot(self, brush: ImageDraw.ImageDraw, image: Image.Image, projection: Projection) -> None:
-        y = projection.box[3] + 30 * OVERSAMPLING
-        x = 30.0 * OVERSAMPLING
+        """Write the legend on one line, or on two where worlds and lanes together would run into the scale."""
+        left, y = 30.0 * OVERSAMPLING, projection.box[3] + 30 * OVERSAMPLING
+        right = image.width - 30 * OVERSAMPLING
+        trial = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+        end = self._ships(trial, self._worlds(trial, left, y), y)
+        self._scale(brush, right, y, projection.scale)
+        if end < right - 10 * projection.scale:
+            self._ships(brush, self._worlds(brush, left, y), y)
+        else:
+            self._worlds(brush, left, y - 9 * OVERSAMPLING)
+            self._ships(brush, left, y + 15 * OVERSAMPLING)
+
+    def _worlds(self, brush: ImageDraw.ImageDraw, x: float, y: float) -> float:
         sights = {place.sight for place in self._chart.places}
-        own = self._palette.of(self._chart.race)
-        x = self._disc(brush, x, y, own, "yours")
+        x = self._own(brush, x, y, self._palette.of(self._chart.race))
         if Sight.FOREIGN in sights:
             others = [place.owner for place in self._chart.places if place.sight is Sight.FOREIGN]
-            x = self._disc(brush, x, y, self._palette.of(others[0] or ""), "foreign")
+            x = self._disc(brush, x, y, self._palette.of(others[0] or ""), "foreign", diamond=True)
         if Sight.UNIDENTIFIED in sights:
-            x = self._disc(brush, x, y, (170, 90, 100), "somebody's")
+            x = self._disc(brush, x, y, SOMEBODYS, "somebody's", small=True, diamond=True)
         if Sight.UNOWNED in sights:
             x = self._disc(brush, x, y, (104, 120, 152), "nobody's")
         if Sight.UNKNOWN in sights:
             x = self._disc(brush, x, y, (120, 128, 150), "not seen yet", small=True)
+        return x
+
+    def _ships(self, brush: ImageDraw.ImageDraw, x: float, y: float) -> float:
         for kind in sorted({route.goods for route in self._chart.routes}, key=list(_GOODS_WORDS).index):
             x = self._lane(brush, x, y, kind)
         if self._chart.flights:
@@ -116,7 +129,7 @@ class LegendPainter:
         if self._chart.sightings:
             paint.cross(brush, (x + 4 * OVERSAMPLING, y), 4 * OVERSAMPLING)
             x = self._word(brush, x + 14 * OVERSAMPLING, y, "foreign ships")
-        self._scale(brush, image.width - 30 * OVERSAMPLING, y, projection.scale)
+        return x
 
     def _disc(
         self,
@@ -127,10 +140,24 @@ class LegendPainter:
         word: str,
         *,
         small: bool = False,
+        diamond: bool = False,
     ) -> float:
         reach = (3 if small else 6) * OVERSAMPLING
-        brush.ellipse((x, y - reach, x + 2 * reach, y + reach), fill=(*colour, 255))
-        return self._word(brush, x + 2 * reach + 6 * OVERSAMPLING, y, word)
+        room = 8 * OVERSAMPLING if diamond else reach
+        brush.ellipse((x + room - reach, y - reach, x + room + reach, y + reach), fill=(*colour, 255))
+        if diamond:
+            paint.diamond(brush, (x + room, y), reach * 1.55 + 1.5 * OVERSAMPLING, (*colour, 235))
+        return self._word(brush, x + 2 * room + 6 * OVERSAMPLING, y, word)
+
+    def _own(self, brush: ImageDraw.ImageDraw, x: float, y: float, colour: paint.Colour) -> float:
+        """Draw an own world with its ring, and what the ring says."""
+        reach, ring = 5 * OVERSAMPLING, 8 * OVERSAMPLING
+        middle = x + ring
+        brush.ellipse((middle - reach, y - reach, middle + reach, y + reach), fill=(*colour, 255))
+        box = (middle - ring, y - ring, middle + ring, y + ring)
+        brush.ellipse(box, outline=(*colour, 70), width=OVERSAMPLING)
+        brush.arc(box, -90, 180, fill=(*colour, 255), width=round(1.8 * OVERSAMPLING))
+        return self._word(brush, middle + ring + 6 * OVERSAMPLING, y, "yours (ring: how full)")
 
     def _lane(self, brush: ImageDraw.ImageDraw, x: float, y: float, kind: str) -> float:
         colour = self._palette.goods(kind)

@@ -94,7 +94,7 @@ def world(image: Image.Image, at: Point, radius: float, colour: Colour) -> None:
         share = step / (steps - 1)
         size = radius * 1.25 * (1 - share)
         x, y = middle - radius * 0.35 * share, middle - radius * 0.4 * share
-        tint = blend(blend(colour, (4, 6, 20), 0.62), blend(colour, (255, 255, 255), 0.28), share**0.8)
+        tint = blend(blend(colour, (4, 6, 20), 0.42), blend(colour, (255, 255, 255), 0.3), share**0.6)
         brush.ellipse((x - size, y - size, x + size, y + size), fill=tint)
     mask = Image.new("L", (edge, edge))
     ImageDraw.Draw(mask).ellipse(
@@ -158,6 +158,13 @@ def arrow_head(
         for turn, reach in ((0.0, 0.0), (2.65, 1.0), (math.pi, 0.62), (-2.65, 1.0))
     ]
     brush.polygon(corners, fill=colour)
+
+
+def diamond(brush: ImageDraw.ImageDraw, at: Point, reach: float, colour: tuple[int, int, int, int]) -> None:
+    """Draw the outline of a diamond, the sign of what is somebody else's."""
+    x, y = at
+    corners = [(x, y - reach), (x + reach, y), (x, y + reach), (x - reach, y), (x, y - reach)]
+    brush.line(corners, fill=colour, width=round(1.6 * OVERSAMPLING), joint="curve")
 
 
 def cross(brush: ImageDraw.ImageDraw, at: Point, reach: float) -> None:

@@ -1,8 +1,9 @@
-"""Which colour stands for whom and what."""
+"""Which colour stands for whom and what. No colour says alone what matters: foreign worlds are diamonds, own ones discs."""
 
 from client.chart.model import Chart
 from client.chart.paint import Colour
 
+SOMEBODYS: Colour = (226, 120, 132)
 _OWN: Colour = (255, 204, 92)
 _FOREIGN: tuple[Colour, ...] = (
     (255, 104, 112),
@@ -14,8 +15,9 @@ _FOREIGN: tuple[Colour, ...] = (
     (150, 220, 230),
     (210, 190, 120),
 )
+# Blue and orange are told apart by every eye; empty ships are dashed besides.
 _GOODS: dict[str, Colour] = {
-    "COL": (112, 232, 140),
+    "COL": (96, 190, 255),
     "CAP": (255, 164, 84),
     "MAT": (190, 176, 158),
     "EMP": (158, 176, 224),

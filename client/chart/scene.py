@@ -1,6 +1,7 @@
 """Paints one window of the galaxy: territories, grid, lanes, worlds and their names."""
 
 import math
+from collections.abc import Iterator
 
 from PIL import Image, ImageDraw
 
@@ -8,11 +9,14 @@ from client.chart import paint
 from client.chart.labels import Labels
 from client.chart.model import Chart, Flight, Place, Route, Sight
 from client.chart.paint import OVERSAMPLING, Box, Colour, Glow, Point
-from client.chart.palette import Palette
+from client.chart.palette import SOMEBODYS, Palette
 from client.chart.projection import Projection
 
+_SHADOW = (6, 8, 20, 200)
 _NAME: Colour = (226, 232, 255)
-_DIM_NAME: Colour = (150, 162, 196)
+_DIM_NAME: Colour = (182, 192, 220)
+# How much wider than its world a diamond is, so that the world fits between its sides.
+DIAMOND = 1.55
 
 
 class Scene:
@@ -126,29 +130,47 @@ class Scene:
         if place.owner:
             paint.world(image, at, radius, self._palette.of(place.owner))
         elif place.sight is Sight.UNIDENTIFIED:
-            paint.world(image, at, radius * 1.2, (170, 90, 100))
+            paint.world(image, at, radius, SOMEBODYS)
         else:
             paint.world(image, at, radius, (104, 120, 152))
 
     def _draw_names(self, brush: ImageDraw.ImageDraw, taken: list[Box]) -> None:
         for place in self._chart.places:
-            if place.owner and place.size:
+            if place.sight in {Sight.FOREIGN, Sight.UNIDENTIFIED}:
+                colour = self._palette.of(place.owner) if place.owner else SOMEBODYS
+                reach = self.radius(place) * DIAMOND + 2 * OVERSAMPLING
+                paint.diamond(brush, self._points[place.id], reach, (*colour, 235))
+            elif place.owner and place.size:
                 self._draw_ring(brush, place)
         labels = Labels(self._projection.box, [*taken, *(self._disc(place) for place in self._chart.places)])
         for place in sorted(self._chart.places, key=_importance, reverse=True):
             self._draw_name(brush, labels, place)
+        # Words on ships keep off the lanes, too: there is always another turn to name them.
+        for x, y in self._lane_points():
+            labels.take((x - 2, y - 2, x + 2, y + 2))
         for flight in sorted(self._chart.flights, key=lambda flight: -flight.ships):
             self._draw_cargo(brush, labels, flight)
+
+    def _lane_points(self) -> Iterator[Point]:
+        for route in self._chart.routes:
+            if route.origin in self._points and route.destination in self._points:
+                yield from paint.curve(self._points[route.origin], self._points[route.destination], 0.16)
+        for flight in self._chart.flights:
+            if flight.destination in self._points:
+                yield from paint.curve(self._at(flight.x, flight.y), self._points[flight.destination], 0.0)
 
     def _draw_cargo(self, brush: ImageDraw.ImageDraw, labels: Labels, flight: Flight) -> None:
         """Say what flies, where there is room to say it; a swarm of probes need not all be named."""
         text = f"{flight.ships} {flight.design}" + (f" ({flight.goods})" if flight.goods else "")
-        letters = paint.font(11)
+        letters = paint.font(12)
         left, top, right, bottom = brush.textbbox((0, 0), text, font=letters)
         size = (right - left, bottom - top)
         box = labels.find(self._at(flight.x, flight.y), 7 * OVERSAMPLING, size, must=False)
         if box is not None:
-            brush.text((box[0] - left, box[1] - top), text, font=letters, fill=(*_NAME, 190))
+            at = (box[0] - left, box[1] - top)
+            brush.text(
+                at, text, font=letters, fill=(*_NAME, 225), stroke_width=OVERSAMPLING, stroke_fill=_SHADOW
+            )
 
     def _draw_ring(self, brush: ImageDraw.ImageDraw, place: Place) -> None:
         """Draw how full a world is: an arc around it, closed when there is no room left."""
@@ -162,25 +184,42 @@ class Scene:
     def _draw_name(self, brush: ImageDraw.ImageDraw, labels: Labels, place: Place) -> None:
         owned = place.owner is not None
         text = place.name if place.is_named else f"#{place.id}"
-        letters = paint.font(15 if owned and place.is_named else 11)
+        letters = paint.font(15 if owned and place.is_named else 12)
         left, top, right, bottom = brush.textbbox((0, 0), text, font=letters)
         radius = self.radius(place) + (4 * OVERSAMPLING if owned else 0)
+        if place.sight in {Sight.FOREIGN, Sight.UNIDENTIFIED}:
+            radius = self.radius(place) * DIAMOND + 3 * OVERSAMPLING
         important = owned and place.is_named
         box = labels.find(self._points[place.id], radius, (right - left, bottom - top), must=important)
         if box is None:
             return
         colour = paint.blend(self._palette.of(place.owner), _NAME, 0.55) if place.owner else _DIM_NAME
+        self._draw_leader(brush, self._points[place.id], radius, box, colour)
         brush.text(
             (box[0] - left, box[1] - top),
             text,
             font=letters,
-            fill=(*colour, 255 if owned else 170),
+            fill=(*colour, 255 if owned else 230),
             stroke_width=round(1.6 * OVERSAMPLING),
-            stroke_fill=(6, 8, 20, 200),
+            stroke_fill=_SHADOW,
         )
+
+    def _draw_leader(
+        self, brush: ImageDraw.ImageDraw, at: Point, radius: float, box: Box, colour: Colour
+    ) -> None:
+        """Draw a thin line from a world to a name that found room only further away."""
+        near = (min(max(at[0], box[0]), box[2]), min(max(at[1], box[1]), box[3]))
+        distance = math.dist(at, near)
+        if distance < radius + 36:
+            return
+        share = radius / distance
+        start = (at[0] + (near[0] - at[0]) * share, at[1] + (near[1] - at[1]) * share)
+        paint.line(brush, [start, near], (*colour, 150), OVERSAMPLING)
 
     def _disc(self, place: Place) -> Box:
         (x, y), radius = self._points[place.id], self.radius(place)
+        if place.sight in {Sight.FOREIGN, Sight.UNIDENTIFIED}:
+            radius *= DIAMOND
         return x - radius, y - radius, x + radius, y + radius
 
     def _at(self, x: float, y: float) -> Point:

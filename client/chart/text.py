@@ -4,15 +4,16 @@ from rich.text import Text
 
 from client.chart.model import Chart, Place, Sight
 
+# Shapes tell worlds apart; green and magenta are read on light and dark ground, and by eyes that confuse red and green.
 SYMBOLS = {
-    Sight.OWN: ("●", "bold yellow"),
-    Sight.FOREIGN: ("▲", "bold red"),
-    Sight.UNIDENTIFIED: ("?", "red"),
+    Sight.OWN: ("●", "bold green"),
+    Sight.FOREIGN: ("▲", "bold magenta"),
+    Sight.UNIDENTIFIED: ("?", "magenta"),
     Sight.UNOWNED: ("○", "cyan"),
     Sight.UNKNOWN: ("·", "bright_black"),
 }
-_OWN_SHIPS = ("+", "yellow")
-_FOREIGN_SHIPS = ("x", "red")
+_OWN_SHIPS = ("+", "green")
+_FOREIGN_SHIPS = ("x", "magenta")
 # A character is about twice as high as wide.
 _ASPECT = 2.0
 

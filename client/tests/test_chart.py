@@ -1,21 +1,26 @@
 """Maps: what they show, and that it can be read."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
 from client.chart import draw_picture, draw_text, read_chart
 from client.chart.labels import Labels
 from client.chart.layout import quiet_place
-from client.chart.model import Sight
+from client.chart.legend import LegendPainter
+from client.chart.model import Place, Route, Sight, Sighting
+from client.chart.paint import OVERSAMPLING
+from client.chart.palette import Palette
 from client.chart.picture import EDGE
 from client.chart.projection import lens_on_home, whole_map
-from client.chart.scene import grid_step
+from client.chart.scene import DIAMOND, Scene, grid_step
 
 REPORTS = Path(__file__).with_name("reports")
 
@@ -119,6 +124,76 @@ def test_a_name_that_must_be_shown_always_is() -> None:
     labels = Labels((0, 0, 100, 100), [(0, 0, 100, 100)])
     assert labels.find((50, 50), 5, (60, 12), must=True) is not None
     assert labels.find((50, 50), 5, (60, 12), must=False) is None
+
+
+def test_names_that_must_be_shown_find_room_in_a_crowd() -> None:
+    crowd = [(500.0 + 22 * column, 500.0 + 22 * row) for column in range(4) for row in range(3)]
+    labels = Labels((0, 0, 1000, 1000), [(x - 10, y - 10, x + 10, y + 10) for x, y in crowd])
+    placed = [labels.find(at, 10, (70, 16), must=True) for at in crowd]
+    boxes = [box for box in placed if box is not None]
+    assert len(boxes) == len(crowd)
+    for number, one in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_foreign_worlds_are_told_by_their_shape_not_by_colour_alone() -> None:
+    chart = read_chart(report(10))
+    plain = whole_map(chart, 0, 0, 2000)
+    grey: Palette = Palette(replace(chart, standings=()))
+    scene = Scene(chart, grey, plain)
+    light = scene.over(Image.new("RGB", (2000, 2000))).convert("L")
+
+    def brightness(place: Place, angle: float) -> float:
+        """Return how bright the edge of a diamond would be in a direction, from its world's middle."""
+        x, y = plain.at(place.x, place.y)
+        reach = scene.radius(place) * DIAMOND + 4
+        slant = reach if angle % 90 == 0 else reach / math.sqrt(2)
+        at = x + slant * math.cos(math.radians(angle)), y + slant * math.sin(math.radians(angle))
+        value = light.getpixel((round(at[0]), round(at[1])))
+        assert isinstance(value, int)
+        return value
+
+    lonely = [
+        place
+        for place in chart.places
+        if place.sight in {Sight.OWN, Sight.FOREIGN}
+        and all(math.dist((place.x, place.y), (o.x, o.y)) > 4 for o in chart.places if o is not place)
+    ]
+    marked = {
+        sight: [
+            max(brightness(place, -90), brightness(place, 180)) > 100
+            for place in lonely
+            if place.sight is sight
+        ]
+        for sight in (Sight.OWN, Sight.FOREIGN)
+    }
+    assert marked[Sight.FOREIGN]
+    assert all(marked[Sight.FOREIGN])
+    assert marked[Sight.OWN]
+    assert sum(marked[Sight.OWN]) <= len(marked[Sight.OWN]) / 2, "a name or a lane may pass there"
+
+
+def test_the_legend_of_everything_stays_clear_of_the_scale() -> None:
+    chart = read_chart(report(10))
+    full = replace(
+        chart,
+        places=(
+            *chart.places,
+            replace(chart.places[0], id=900, sight=Sight.UNIDENTIFIED, owner=None),
+            replace(chart.places[0], id=901, sight=Sight.UNKNOWN, owner=None, size=None),
+        ),
+        routes=tuple(
+            Route(chart.places[0].id, chart.places[1].id, kind) for kind in ("COL", "CAP", "MAT", "EMP")
+        ),
+        sightings=(Sighting(50.0, 50.0),),
+    )
+    assert draw_picture(full, "Sol").size == (EDGE, EDGE)
+    brush = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+    legend = LegendPainter(full, Palette(full), "Sol")
+    left, scale_from = 30.0 * OVERSAMPLING, (EDGE - 30 - 110) * OVERSAMPLING
+    assert legend._worlds(brush, left, 0) < scale_from
+    assert legend._ships(brush, left, 0) < scale_from
 
 
 def test_a_panel_goes_where_it_hides_least_and_off_the_others() -> None:
