@@ -95,6 +95,17 @@ class AuthSettings(Group):
     )
 
 
+class RetentionSettings(Group):
+    """What is deleted after a while, in batches, once an hour."""
+
+    device_sessions: Duration = Field(
+        timedelta(days=90),
+        ge=timedelta(days=1),
+        description="how long device sessions that are over are kept; unknown ones are refused like revoked ones",
+    )
+    batch_rows: int = Field(1000, ge=1, description="rows deleted at a time")
+
+
 class AdminSettings(Group):
     """Operators."""
 
@@ -239,6 +250,7 @@ class BackendSettings(ServiceSettings):
         "", description="Redis stream of session states for gateways; empty: off"
     )
     auth: AuthSettings
+    retention: RetentionSettings = RetentionSettings()
     admin: AdminSettings = AdminSettings()
     outbox_lease: Duration = Field(
         timedelta(minutes=1),

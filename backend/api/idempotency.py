@@ -67,7 +67,7 @@ class StoredIdempotencyKeys:
         if call is not None:
             await connection.execute(_QUERIES["remember"], call.user_id, call.key, answer.status, answer.body)
 
-    async def forget_old(self) -> None:
-        """Delete keys older than 24 hours."""
+    async def forget_old(self, limit: int) -> int:
+        """Delete up to `limit` keys older than 24 hours; return how many."""
         async with self._transactions.write() as connection:
-            await connection.execute(_QUERIES["forget_old"], self._clock.now() - KEPT)
+            return len(await connection.fetch(_QUERIES["forget_old"], self._clock.now() - KEPT, limit))

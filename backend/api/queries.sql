@@ -17,5 +17,8 @@ SELECT fingerprint, status, answer FROM idempotency_keys WHERE user_id = $1 AND 
 UPDATE idempotency_keys SET status = $3, answer = $4 WHERE user_id = $1 AND key = $2
 
 -- name: forget_old
--- Deletes keys made before $1.
-DELETE FROM idempotency_keys WHERE created_at < $1
+-- Deletes up to $2 keys made before $1. Rows: key.
+DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+    SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING key

@@ -42,8 +42,11 @@ RETURNING tries_left
 UPDATE auth_challenges SET state = 'confirmed', device_session_id = $2 WHERE challenge_id = $1
 
 -- name: forget_challenges
--- Deletes challenges made before $1, when no limit counts them any more.
-DELETE FROM auth_challenges WHERE created_at < $1
+-- Deletes up to $2 challenges made before $1, when no limit counts them any more. Rows: challenge_id.
+DELETE FROM auth_challenges WHERE challenge_id IN (
+    SELECT challenge_id FROM auth_challenges WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING challenge_id
 
 -- name: list_sessions
 -- Every device session, for the cache. Rows: all columns.
@@ -123,6 +126,17 @@ WHERE device_session_id IN (
 RETURNING device_session_id, user_id, client_public_key, device_name, country, status, created_at, last_used_at, revoked_at,
           revoked_reason, version
 
+-- name: forget_sessions
+-- Deletes up to $2 sessions that ended before $1. Rows: device_session_id.
+DELETE FROM device_sessions WHERE device_session_id IN (
+    SELECT device_session_id FROM device_sessions
+    WHERE status = 'revoked' AND revoked_at < $1
+    ORDER BY revoked_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING device_session_id
+
 -- name: rename_session
 -- $1 id, $2 user, $3 name. At most one row, as `list_sessions`.
 UPDATE device_sessions
@@ -161,5 +175,8 @@ SELECT user_id, used_at FROM auth_links WHERE token_hash = $1 AND purpose = $2 A
 UPDATE auth_links SET used_at = coalesce(used_at, $2) WHERE token_hash = $1
 
 -- name: forget_links
--- Deletes links that ran out before $1.
-DELETE FROM auth_links WHERE expires_at < $1
+-- Deletes up to $2 links that ran out before $1. Rows: token_hash.
+DELETE FROM auth_links WHERE token_hash IN (
+    SELECT token_hash FROM auth_links WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING token_hash

@@ -254,9 +254,12 @@ class SignInService:
         ended.announce()
         return self._directory.get(user_id)
 
-    async def forget_old(self) -> None:
-        """Delete challenges that no limit counts any more, and links that have run out."""
-        now = self._clock.now()
+    async def forget_challenges(self, limit: int) -> int:
+        """Delete up to `limit` challenges that no limit counts any more; return how many."""
         async with self._transactions.write() as connection:
-            await storage.forget_challenges(connection, now - _CHALLENGES_KEPT)
-            await storage.forget_links(connection, now)
+            return await storage.forget_challenges(connection, self._clock.now() - _CHALLENGES_KEPT, limit)
+
+    async def forget_links(self, limit: int) -> int:
+        """Delete up to `limit` links that have run out; return how many."""
+        async with self._transactions.write() as connection:
+            return await storage.forget_links(connection, self._clock.now(), limit)

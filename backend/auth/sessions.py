@@ -36,6 +36,16 @@ class SessionCache(TableCache[str, DeviceSession]):
         super().put(row)
         self._by_user.setdefault(row.user_id, set()).add(row.device_session_id)
 
+    def remove(self, key: str) -> None:
+        """Forget a session whose deletion was committed."""
+        known = self.find(key)
+        super().remove(key)
+        if known is not None:
+            theirs = self._by_user[known.user_id]
+            theirs.discard(key)
+            if not theirs:
+                del self._by_user[known.user_id]
+
     def of_user(self, user_id: str) -> list[DeviceSession]:
         """Return every session of a user, newest first."""
         found = [session for i in self._by_user.get(user_id, ()) if (session := self.find(i)) is not None]
@@ -228,6 +238,17 @@ class DeviceSessions:
             total += len(ended)
             if len(ended) < _IDLE_AT_ONCE:
                 return total
+
+    async def forget_over(self, retention: timedelta, limit: int) -> int:
+        """Delete up to `limit` sessions that ended longer ago than that; return how many.
+
+        Their revocation stays final: to everybody they are sessions that never were, and no such session is served.
+        """
+        async with self._transactions.write() as connection:
+            gone = await storage.forget_sessions(connection, self._clock.now() - retention, limit)
+        for device_session_id in gone:
+            self.cache.remove(device_session_id)
+        return len(gone)
 
     async def write_notes(self) -> int:
         """Write down which sessions were used since the last time; return how many."""

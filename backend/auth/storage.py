@@ -69,9 +69,9 @@ async def confirm_challenge(connection: Connection, challenge_id: str, device_se
     await connection.execute(_QUERIES["confirm_challenge"], challenge_id, device_session_id)
 
 
-async def forget_challenges(connection: Connection, before: datetime) -> None:
-    """Delete challenges made before an instant."""
-    await connection.execute(_QUERIES["forget_challenges"], before)
+async def forget_challenges(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete challenges made before an instant, oldest first; return how many."""
+    return len(await connection.fetch(_QUERIES["forget_challenges"], before, limit))
 
 
 async def list_sessions(connection: Connection) -> list[DeviceSession]:
@@ -138,6 +138,12 @@ async def end_idle(
     return _sessions(await connection.fetch(_QUERIES["end_idle"], unused_since, now, reason, limit))
 
 
+async def forget_sessions(connection: Connection, before: datetime, limit: int) -> list[str]:
+    """Delete sessions that ended before an instant, oldest first; return their ids."""
+    rows = await connection.fetch(_QUERIES["forget_sessions"], before, limit)
+    return [row["device_session_id"] for row in rows]
+
+
 async def rename_session(
     connection: Connection, device_session_id: str, user_id: str, name: str
 ) -> DeviceSession | None:
@@ -172,9 +178,9 @@ async def use_link(connection: Connection, token_hash: bytes, now: datetime) -> 
     await connection.execute(_QUERIES["use_link"], token_hash, now)
 
 
-async def forget_links(connection: Connection, before: datetime) -> None:
-    """Delete links that ran out before an instant."""
-    await connection.execute(_QUERIES["forget_links"], before)
+async def forget_links(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete links that ran out before an instant, oldest first; return how many."""
+    return len(await connection.fetch(_QUERIES["forget_links"], before, limit))
 
 
 def _sessions(rows: Sequence[Any]) -> list[DeviceSession]:

@@ -1,6 +1,7 @@
 """What an active backend is made of, top to bottom: the composition root of one term of leadership."""
 
 import base64
+import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from backend.term import games
 from backend.term.foundations import Foundations, Readiness
 from backend.term.periodic import Periodic
 from backend.term.reload import CacheReloader
+from backend.term.retention import Retention
 from backend.users import rest as users_rest
 from backend.users.leaving import Leaving
 from backend.users.links import UnsubscribeTokens
@@ -199,6 +201,16 @@ async def build_active(
             *rooms.routers.admin,
         ],
     )
+    over = settings.retention.device_sessions
+    retention = Retention(
+        {
+            "device_sessions": functools.partial(sessions.forget_over, over),
+            "auth_challenges": sign_in.forget_challenges,
+            "auth_links": sign_in.forget_links,
+            "idempotency_keys": idempotency_keys.forget_old,
+        },
+        settings.retention.batch_rows,
+    )
     workers = [
         *outbox_workers(
             fenced,
@@ -218,8 +230,7 @@ async def build_active(
         Periodic("session_use_notes", _NOTES_EVERY, sessions.write_notes, last=sessions.write_notes),
         Periodic("country_counters", _NOTES_EVERY, counters.flush, last=counters.flush),
         Periodic("session_keeper", _HOUR, sessions.end_idle),
-        Periodic("sign_in_keeper", _HOUR, sign_in.forget_old),
-        Periodic("idempotency_keeper", _HOUR, idempotency_keys.forget_old),
+        Periodic("retention_keeper", _HOUR, retention.run_once),
         Periodic("operator_session_keeper", _HOUR, operators.forget_sessions),
         CacheReloader(
             transactions,
