@@ -12,7 +12,7 @@ from gateway.push.errors import GatewayShuttingDown
 from gateway.push.gateway_events import GatewayEvents
 from gateway.push.history import History, Recall
 from gateway.push.model import Cursor, Lane, PushEvent, StreamEnd
-from gateway.push.stream import PushStream
+from gateway.push.stream import PushStream, offer_to_all
 
 
 class PushHub:
@@ -77,7 +77,7 @@ class PushHub:
         streams = self._by_user.get(event.user_id, ())
         if event.device_session_id is not None:
             streams = {stream for stream in streams if event.is_for(stream.device_session_id)}
-        return sum([stream.offer(event) for stream in streams])
+        return offer_to_all(streams, event)
 
     def begin_lane(self, start: Cursor, *, gap: bool) -> None:
         """Begin a lane at a position; with `gap` every open stream hears that events of the lane may be missing."""

@@ -68,24 +68,24 @@ class Subscriptions:
                     raise _terminal(stream)
                 yield self._sealer.seal(event)
                 subscription.events_sent += 1
-        loop = asyncio.get_running_loop()
-        heartbeat_at = loop.time() + self._heartbeat_seconds
-        while True:
-            try:
-                async with asyncio.timeout_at(heartbeat_at):
-                    batch = await stream.next_batch()
-            except TimeoutError:
-                heartbeat_at = loop.time() + self._heartbeat_seconds
-                yield self._sealer.seal(self._events.heartbeat(user_id))
-                continue
-            if not batch:
-                raise _terminal(stream)
-            for event in batch:
-                if stream.ended is StreamEnd.REVOKED:
+        heartbeat = _Heartbeat(stream, self._heartbeat_seconds)
+        try:
+            while True:
+                pause = stream.pause()
+                if pause is not None:
+                    await pause
+                if stream.is_over:
                     raise _terminal(stream)
-                yield self._sealer.seal(event)
-                stream.sent(event)
-                subscription.events_sent += 1
+                for event in stream.drain():
+                    if stream.ended is StreamEnd.REVOKED:
+                        raise _terminal(stream)
+                    yield self._sealer.seal(event)
+                    subscription.events_sent += 1
+                if heartbeat.is_due:
+                    heartbeat.wait_anew()
+                    yield self._sealer.seal(self._events.heartbeat(user_id))
+        finally:
+            heartbeat.stop()
 
     def close(self, stream: PushStream) -> None:
         """Take a stream out of the hub."""
@@ -133,6 +133,26 @@ class Subscription:
     def close(self) -> None:
         """Leave the hub."""
         self._owner.close(self.stream)
+
+
+class _Heartbeat:
+    """Wakes a stream whenever a heartbeat is due: one timer an interval, where a timeout a wait would be one an event."""
+
+    def __init__(self, stream: PushStream, interval_seconds: float) -> None:
+        self._stream = stream
+        self._interval_seconds = interval_seconds
+        self.wait_anew()
+
+    def wait_anew(self) -> None:
+        self.is_due = False
+        self._timer = asyncio.get_running_loop().call_later(self._interval_seconds, self._fall_due)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _fall_due(self) -> None:
+        self.is_due = True
+        self._stream.wake()
 
 
 class _Registration:

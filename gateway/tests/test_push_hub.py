@@ -137,10 +137,10 @@ def open_stream(hub: PushHub, user: str = "u1", session: str = "s1") -> PushStre
 
 async def taken(stream: PushStream) -> list[str]:
     async with asyncio.timeout(5):
-        batch = await stream.next_batch()
-    for one in batch:
-        stream.sent(one)
-    return [one.event_id for one in batch]
+        pause = stream.pause()
+        if pause is not None:
+            await pause
+    return [one.event_id for one in stream.drain()]
 
 
 async def test_events_reach_their_users_streams_and_their_session_alone():
@@ -182,10 +182,31 @@ async def test_the_byte_limit_counts_what_is_handed_out_but_not_sent():
     stream = open_stream(hub)
     hub.publish(event(1, size=1200))
     hub.publish(event(2, size=1200))
-    batch = await stream.next_batch()
+    handed_out = stream.drain()
+    assert next(handed_out).event_id == "push-1"
     hub.publish(event(3, size=1200))
     assert stream.ended is StreamEnd.OVERFLOW
-    assert len(batch) == 2
+    assert [one.event_id for one in handed_out] == ["push-2"]
+
+
+async def test_an_event_counts_until_the_next_is_asked_for():
+    hub = new_hub(queue_events_max=2)
+    stream = open_stream(hub)
+    hub.publish(event(1))
+    hub.publish(event(2))
+    handed_out = stream.drain()
+    next(handed_out)
+    next(handed_out)
+    hub.publish(event(3))
+    assert list(handed_out) == []
+    assert stream.ended is None
+    handed_out = stream.drain()
+    assert next(handed_out).event_id == "push-3"
+    assert list(handed_out) == []
+    assert stream.pause() is not None
+    hub.publish(event(4))
+    hub.publish(event(5))
+    assert stream.ended is None
 
 
 async def test_one_event_over_the_byte_limit_still_passes_an_empty_queue():
@@ -259,7 +280,7 @@ async def test_a_gap_is_told_to_every_stream():
     hub = new_hub()
     stream = open_stream(hub)
     hub.begin_lane(Cursor(Lane.PUSH, "next", (7,)), gap=True)
-    batch = await stream.next_batch()
+    batch = list(stream.drain())
     assert [(one.event_type, one.payload_bytes) for one in batch] == [(RESYNC_REQUIRED, b'{"lane":"push"}')]
     assert hub.resume(stream, Cursor(Lane.PUSH, "e", (0,))) is None
 
@@ -355,10 +376,7 @@ class HubLaws(RuleBasedStateMachine):
     def read(self, index: int) -> None:
         if index < len(self.streams):
             stream, _, seen = self.streams[index]
-            batch, stream._events = stream._events, []
-            for one in batch:
-                stream.sent(one)
-            seen.extend(batch)
+            seen.extend(stream.drain())
 
     @rule(user=st.sampled_from(["u1", "u2"]), after=st.integers(0, 30))
     def resume(self, user: str, after: int) -> None:
