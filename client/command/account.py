@@ -170,8 +170,9 @@ def trust(
         from client.public import PublicApi
 
         public = PublicApi(galaxy.gateway_url)
-        pinned = {key.key_id for key in PinStore(home(), public.gateway_url).load()}
+        pinned = {key.key_id: key for key in PinStore(home(), public.gateway_url).load()}
         offered = await public.keys()
+        gone = [key for key_id, key in pinned.items() if key_id not in {each.key_id for each in offered}]
         rows = [
             {
                 "key_id": key.key_id,
@@ -180,6 +181,14 @@ def trust(
                 "pinned": key.key_id in pinned,
             }
             for key in offered
+        ] + [
+            {
+                "key_id": key.key_id,
+                "fingerprint": fingerprint(key.public_key),
+                "status": "gone",
+                "pinned": True,
+            }
+            for key in gone
         ]
 
         def drawn() -> RenderableType:
@@ -192,7 +201,7 @@ def trust(
                 )
             return out
 
-        if all(row["pinned"] for row in rows) and len(rows) == len(pinned):
+        if not gone and all(row["pinned"] for row in rows):
             shell.show(rows, drawn)
             shell.say("Nothing has changed.")
             return
@@ -203,7 +212,7 @@ def trust(
         await galaxy.gateway_keys().accept()
         shell.say("Accepted.")
         if shell.as_json:
-            shell.print_json([{**row, "pinned": True} for row in rows])
+            shell.print_json([{**row, "pinned": row["status"] != "gone"} for row in rows])
 
     shell.run(use)
 

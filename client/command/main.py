@@ -14,7 +14,7 @@ from rich.text import Text
 from client.command import account, lobby, orders, play, sign_in, watch
 from client.command.exits import exit_code_of
 from client.command.leaving import leave
-from client.errors import GalaxyError, GatewayKeyChanged, Refused
+from client.errors import CannotReach, GalaxyError, GatewayKeyChanged, Refused
 
 _HELP = """Play Galaxy from a terminal.
 
@@ -109,6 +109,8 @@ def _sentence(error: GalaxyError) -> str:
         ]
         return "The platform does not take this: " + "; ".join(said)
     text = str(error)
+    if isinstance(error, CannotReach) and text.endswith("does not answer."):
+        text += " Is it up, and is this its address?"
     first = text.split(" ", 1)[0]
     # An address or a field's name is written as it is.
     return text[:1].upper() + text[1:] if first.isalpha() else text

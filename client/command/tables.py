@@ -93,7 +93,9 @@ def games(items: Sequence[Game], width: int) -> RenderableType:
 
 
 def seats(game: Game) -> str:
-    """Write how many play, of how many there must and may be."""
+    """Write how many play; before the start, of how many there must and may be."""
+    if game.current_turn is not None:
+        return f"{len(game.players)}"
     most = "" if game.min_players == game.max_players else f"–{game.max_players}"
     return f"{len(game.players)} of {game.min_players}{most}"
 

@@ -199,6 +199,8 @@ async def test_a_changed_gateway_key_is_exit_code_5_until_it_is_trusted(
     assert ran.code == 5
     assert "KEY HAS CHANGED" in ran.err
     assert ran.err.count("SHA256:") == 2
+    looked = await run("trust", given="n\n")
+    assert (looked.code, looked.out.count("SHA256:")) == (1, 2), "the old one stands beside the new one"
     trusted = await run("trust", "--yes")
     assert trusted.code == 0, trusted.err
     assert (await run("games")).code == 0

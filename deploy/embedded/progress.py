@@ -109,6 +109,11 @@ class Progress:
         self._console.print()
         self._console.print(Padding(panel, (0, 0, 0, 2)))
         self._console.print()
+        if summary.public_url is not None:
+            # Outside of the frame and on one line, however long: it is there to be copied.
+            self.say("To begin, in another terminal (any address will do):")
+            self._console.print(Text(f"    {_sign_in_command(summary)}", style="green"), soft_wrap=True)
+            self._console.print()
         self.say("Ctrl-C stops everything.")
         self._console.print()
 
@@ -133,11 +138,14 @@ def _rows(summary: Summary) -> Iterator[tuple[str, Text]]:
     at = summary.addresses
     if summary.public_url is not None:
         yield "Play", _address(summary.public_url)
-        yield "", Text(_sign_in_command(summary), style="green")
-        yield "", Text("Any address will do; its code lands in the mail below.", style="dim")
     if "mailcatcher.http" in at:
         yield "Mail", _address(f"http://{at['mailcatcher.http']}")
-        yield "", Text(f"Every mail is caught here (SMTP {at['mailcatcher.smtp']}).", style="dim")
+        yield (
+            "",
+            Text(
+                f"Every mail is caught here, sign-in codes too (SMTP {at['mailcatcher.smtp']}).", style="dim"
+            ),
+        )
     if "gateway.edge" in at:
         yield "Edge", _address(f"http://{at['gateway.edge']}")
         yield "", Text("Connect, gRPC and gRPC-Web, every request signed.", style="dim")
@@ -165,4 +173,4 @@ def _sign_in_command(summary: Summary) -> str:
     edge = f"http://{summary.addresses.get('gateway.edge')}"
     if edge != _CLIENT_EDGE:
         words.append(f"--edge {edge}")
-    return " \\\n  ".join(words)
+    return " ".join(words)
