@@ -6,14 +6,14 @@ import json
 from hashlib import sha256
 from typing import Any
 
-import make_vectors
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from edge_vectors.document import VECTORS, text
 
 from galaxy.edge.v1 import signing
 
-DOCUMENT: dict[str, Any] = json.loads(make_vectors.VECTORS.read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = json.loads(VECTORS.read_text(encoding="utf-8"))
 KINDS = ("requests", "responses", "events", "server_time_events", "refusals")
 
 
@@ -101,7 +101,7 @@ def first_failure(kind: str, vector: dict[str, Any]) -> str | None:
 
 
 def test_the_file_is_what_the_generator_writes() -> None:
-    assert make_vectors.VECTORS.read_text(encoding="utf-8") == make_vectors.text()
+    assert VECTORS.read_text(encoding="utf-8") == text()
 
 
 @pytest.mark.parametrize(("kind", "vector"), [(kind, *case.values) for kind in KINDS for case in every(kind)])
