@@ -1,14 +1,15 @@
-"""Operators and players: looking them up, ending their sessions."""
+"""Operators and players: looking them up, ending their sessions, blocking them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 
 from backend.admin.model import Operator, Role
 from backend.admin.ports import AuditLog, RequireOperator
-from backend.api.fields import IdPath
+from backend.api.fields import IdPath, Line
 from backend.auth.sessions import DeviceSessions
 from backend.leadership.ports import Transactions
 from backend.push.model import InvalidationReason
@@ -48,6 +49,12 @@ class UserDetail(UserRow):
 
     email_off: list[str]
     sessions: Sequence[SessionRow]
+
+
+class Blocking(Schema):
+    """Why an account is blocked, for the audit."""
+
+    reason: Annotated[Line, Field(max_length=300)] = ""
 
 
 class Revoked(Schema):
@@ -93,9 +100,32 @@ def players_router(
         directory.get(user_id)
         async with transactions.write() as connection:
             ended = await sessions.end_all(connection, user_id, InvalidationReason.REVOKED_BY_OPERATOR)
-            count = len(ended.sessions)
-            await audit.record(connection, operator, "user.sessions_revoked", user_id, {"revoked": count})
+            details = {"revoked": ended.count}
+            await audit.record(connection, operator, "user.sessions_revoked", user_id, details)
         ended.announce()
-        return Revoked(revoked=count)
+        return Revoked(revoked=ended.count)
+
+    @router.post("/users/{user_id}/block", response_model=UserRow)
+    async def block(operator: Acting, user_id: IdPath, body: Blocking) -> dict[str, Any]:
+        """Keep a player out: their sessions end, and no sign-in makes another. Again changes nothing."""
+        async with transactions.write() as connection:
+            account, changed = await directory.set_blocked(connection, user_id, blocked=True)
+            ended = await sessions.end_all(connection, user_id, InvalidationReason.REVOKED_BY_OPERATOR)
+            if changed:
+                details = {"reason": body.reason, "revoked": ended.count}
+                await audit.record(connection, operator, "user.blocked", user_id, details)
+        directory.committed(account)
+        ended.announce()
+        return account_json(account)
+
+    @router.post("/users/{user_id}/unblock", response_model=UserRow)
+    async def unblock(operator: Acting, user_id: IdPath) -> dict[str, Any]:
+        """Let a blocked player sign in again; what ended stays over. Again changes nothing."""
+        async with transactions.write() as connection:
+            account, changed = await directory.set_blocked(connection, user_id, blocked=False)
+            if changed:
+                await audit.record(connection, operator, "user.unblocked", user_id, {})
+        directory.committed(account)
+        return account_json(account)
 
     return router

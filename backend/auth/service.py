@@ -201,6 +201,8 @@ class SignInService:
         if session.client_public_key != device.public_key:
             return ChallengeOver()
         account = await self._directory.stored(connection, session.user_id)
+        if account.status is not AccountStatus.ACTIVE:
+            return AccountBlocked()
         ended = await self._sessions.over_of(connection, session.user_id)
         registered = account.created_at == session.created_at
         return _Confirmed(account, session, ended, registered, repeated=True)

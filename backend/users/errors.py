@@ -3,6 +3,7 @@
 Refusal
 ├── UserNotFound        not found
 ├── AccountNotActive    forbidden
+├── AccountDeleted      conflict
 ├── UnknownTimeZone     invalid
 └── LinkOver            gone
 """
@@ -22,6 +23,13 @@ class AccountNotActive(Refusal):
 
     code = "user.not_active"
     kind = RefusalKind.FORBIDDEN
+
+
+class AccountDeleted(Refusal):
+    """This account is deleted, for good."""
+
+    code = "user.deleted"
+    kind = RefusalKind.CONFLICT
 
 
 class UnknownTimeZone(Refusal):

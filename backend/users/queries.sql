@@ -42,6 +42,13 @@ SET email_off = $2, quiet_hours = $3, version = version + 1
 WHERE user_id = $1 AND status <> 'deleted'
 RETURNING user_id, email, display_name, locale, time_zone, status, declared_country, email_off, quiet_hours, created_at, version
 
+-- name: set_blocked
+-- Blocks an account or lets it act again. $1 id, $2 status, active or blocked. At most one row, as `list_all`: none where it
+-- stands so already or is deleted.
+UPDATE accounts SET status = $2, version = version + 1
+WHERE user_id = $1 AND status NOT IN ('deleted', $2)
+RETURNING user_id, email, display_name, locale, time_zone, status, declared_country, email_off, quiet_hours, created_at, version
+
 -- name: delete
 -- Empties an account for good; its id stays, because games remember it. $1 id, $2 now. At most one row, as `list_all`.
 UPDATE accounts

@@ -13,6 +13,7 @@ from backend.api.model import Player
 from backend.api.pages import OVER, page
 from backend.users.errors import LinkOver
 from backend.users.leaving import Leaving, account_json, preferences_json
+from backend.users.mail_kinds import kind_of
 from backend.users.model import AccountStatus
 from backend.users.service import EMAIL_OFF_MAX, UserDirectory
 from kit.rest import Schema
@@ -145,19 +146,19 @@ def internal_router(directory: UserDirectory) -> APIRouter:
 _TEXTS = {
     "en": {
         "title": "Switch these mails off",
-        "ask": "You will get no more mails of this kind ({type}). You can switch them on again in your preferences.",
+        "ask": "Press the button, and you will get no more mails {kind}. You can switch them on again in your preferences.",
         "button": "No more of these mails",
         "done_title": "Done",
-        "done": "Mails of this kind ({type}) are off. You can switch them on again in your preferences.",
+        "done": "You will get no more mails {kind}. You can switch them on again in your preferences.",
         "over_title": "This link is not valid",
         "over": "It may have been copied incompletely. You can switch mails off in your preferences.",
     },
     "ru": {
         "title": "Отключить такие письма",
-        "ask": "Вы больше не будете получать письма этого вида ({type}). Включить их снова можно в настройках.",
+        "ask": "Нажмите кнопку, и письма {kind} больше не будут приходить. Включить их снова можно в настройках.",
         "button": "Больше не присылать",
         "done_title": "Готово",
-        "done": "Письма этого вида ({type}) отключены. Включить их снова можно в настройках.",
+        "done": "Вы больше не будете получать письма {kind}. Включить их снова можно в настройках.",
         "over_title": "Ссылка недействительна",
         "over": "Возможно, она скопирована не полностью. Отключить письма можно в настройках.",
     },
@@ -177,7 +178,8 @@ def public_router(directory: UserDirectory) -> APIRouter:
             texts, locale = _texts(directory.whose_link(token).locale)
         except LinkOver:
             return _over()
-        return page(locale, texts["title"], texts["ask"].format(type=notification_type), texts["button"])
+        question = texts["ask"].format(kind=kind_of(notification_type, locale))
+        return page(locale, texts["title"], question, texts["button"])
 
     @router.post("/notifications/unsubscribe", responses=OVER)
     async def unsubscribe(token: Token, notification_type: Type) -> HTMLResponse:
@@ -187,7 +189,9 @@ def public_router(directory: UserDirectory) -> APIRouter:
         except LinkOver:
             return _over()
         texts, locale = _texts(account.locale)
-        return page(locale, texts["done_title"], texts["done"].format(type=notification_type))
+        return page(
+            locale, texts["done_title"], texts["done"].format(kind=kind_of(notification_type, locale))
+        )
 
     return router
 

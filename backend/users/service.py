@@ -12,6 +12,7 @@ from backend.push.ports import PushRing
 from backend.users import storage
 from backend.users.email import normalise_email
 from backend.users.errors import (
+    AccountDeleted,
     AccountNotActive,
     AddressMalformed,
     LinkOver,
@@ -159,6 +160,18 @@ class UserDirectory:
         async with self._transactions.write() as connection:
             changed = await storage.update(connection, user_id, display_name, locale, time_zone)
         return self._changed(changed, "account_updated")
+
+    async def set_blocked(self, connection: Connection, user_id: str, blocked: bool) -> tuple[Account, bool]:
+        """Block an account or let it act again, inside the caller's transaction; tell whether that changed anything.
+
+        A sign-in on its way waits for the account's row, so it comes before or is refused. After the commit the caller hands
+        the account to `committed`. Raises UserNotFound, AccountDeleted.
+        """
+        account = await self.stored(connection, user_id)
+        if account.status is AccountStatus.DELETED:
+            raise AccountDeleted
+        changed = await storage.set_blocked(connection, user_id, blocked)
+        return changed or account, changed is not None
 
     async def set_preferences(
         self, user_id: str, email_off: Sequence[str], quiet_hours: Mapping[str, str] | None

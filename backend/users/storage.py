@@ -63,6 +63,13 @@ async def set_preferences(
     return _account(row) if row is not None else None
 
 
+async def set_blocked(connection: Connection, user_id: str, blocked: bool) -> Account | None:
+    """Block an account or let it act again; None where it stands so already or is deleted."""
+    status = AccountStatus.BLOCKED if blocked else AccountStatus.ACTIVE
+    row = await connection.fetchrow(_QUERIES["set_blocked"], user_id, status.value)
+    return _account(row) if row is not None else None
+
+
 async def delete(connection: Connection, user_id: str, now: datetime) -> Account | None:
     """Empty an account for good; None where there is no living one."""
     row = await connection.fetchrow(_QUERIES["delete"], user_id, now)

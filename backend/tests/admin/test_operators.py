@@ -165,6 +165,8 @@ async def test_roles_decide_what_may_be_done(backend):
         ("GET", "/users", None): (200, 200),
         ("GET", "/audit", None): (200, 200),
         ("POST", f"/users/{nobody}/sessions/revoke", None): (403, 404),
+        ("POST", f"/users/{nobody}/block", "{}"): (403, 404),
+        ("POST", f"/users/{nobody}/unblock", None): (403, 404),
         ("POST", f"/outbox/{nobody}/rearm", None): (403, 404),
         ("POST", "/operators", '{"login": "x", "password": "a password for tests", "role": "owner"}'): (
             403,
@@ -216,9 +218,11 @@ async def test_an_operator_looks_players_up_signs_them_out_and_it_is_written_dow
     assert [row["device_session_id"] for row in shown.body["sessions"]] == [ada.device_session_id]
     done = await _admin(backend, token, "POST", f"/users/{ada.user_id}/sessions/revoke")
     assert done.body == {"revoked": 1}
+    again = await _admin(backend, token, "POST", f"/users/{ada.user_id}/sessions/revoke")
+    assert again.body == {"revoked": 0}, "those that were over are not counted again"
     session = await backend.call("GET", f"/api/v1/internal/sessions/{ada.device_session_id}")
     assert session.body["status"] == "revoked"
-    newest = (await _admin(backend, token, "GET", "/audit")).body["items"][0]
+    newest = (await _admin(backend, token, "GET", "/audit")).body["items"][1]
     assert newest["action"] == "user.sessions_revoked"
     assert newest["target"] == ada.user_id
     assert newest["login"] == "root"
@@ -240,6 +244,10 @@ async def test_each_call_that_changes_something_is_an_audit_row_and_a_refused_on
     second = {"login": "second", "password": "a password for tests", "role": "viewer"}
     for method, path, body, action in (
         ("POST", f"/users/{ada.user_id}/sessions/revoke", None, "user.sessions_revoked"),
+        ("POST", f"/users/{ada.user_id}/unblock", None, None),
+        ("POST", f"/users/{ada.user_id}/block", {"reason": "spam"}, "user.blocked"),
+        ("POST", f"/users/{ada.user_id}/block", {}, None),
+        ("POST", f"/users/{ada.user_id}/unblock", None, "user.unblocked"),
         ("POST", "/operators", second, "operator.created"),
         ("PATCH", "/operators/second", {"role": "operator"}, "operator.changed"),
         ("POST", "/me/password", new_password, "operator.password_changed"),
@@ -249,10 +257,12 @@ async def test_each_call_that_changes_something_is_an_audit_row_and_a_refused_on
         ("PATCH", "/operators/root", {"disabled": True}, None),
         ("POST", f"/outbox/{missing}/rearm", None, None),
         ("POST", f"/users/{missing}/sessions/revoke", None, None),
+        ("POST", f"/users/{missing}/block", {}, None),
     ):
         before = await actions()
         reply = await _admin(backend, token, method, path, body)
-        assert (reply.status == 200) == (action is not None), (path, reply)
+        again = path.endswith("block") and missing not in path and action is None  # nothing left to change
+        assert (reply.status == 200) == (action is not None or again), (path, reply)
         assert await actions() == ([action, *before] if action else before), path
 
 
