@@ -29,17 +29,21 @@ def sign_out(
     forget: Annotated[
         bool, typer.Option("--forget", help="Only forget the key here, also when the platform is away.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """End this device's session and forget its key.
 
     Example: galaxy sign-out --profile alice
     """
-    shell = Shell(profile)
+    shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
-        email = galaxy.identity.email
+        left = galaxy.identity
         await (galaxy.forget() if forget else galaxy.sign_out())
-        shell.out.print(f"Signed out {email}; the key of this device is forgotten.")
+        shell.show(
+            {"device_session_id": left.device_session_id, "revoked": not forget},
+            lambda: f"Signed out {left.email}; the key of this device is forgotten.",
+        )
 
     shell.run(use)
 
@@ -97,35 +101,44 @@ def rename_session(
     session: _SessionArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
 ) -> None:
     """Give a device another name.
 
     Example: galaxy sessions rename "old laptop" attic
     """
-    shell = Shell(profile)
+    shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
         found = await _find_session(galaxy, session)
         await galaxy.sessions.rename(found.device_session_id, name)
-        shell.out.print(f"'{found.device_name}' is now called '{name}'.")
+        shell.show(
+            {"device_session_id": found.device_session_id, "device_name": name},
+            lambda: f"'{found.device_name}' is now called '{name}'.",
+        )
 
     shell.run(use)
 
 
 @_sessions.command("revoke")
-def revoke_session(session: _SessionArgument, profile: ProfileOption = DEFAULT_PROFILE) -> None:
+def revoke_session(
+    session: _SessionArgument, profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False
+) -> None:
     """End a device's session at once, for good.
 
     Example: galaxy sessions revoke "lost phone"
     """
-    shell = Shell(profile)
+    shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
         found = await _find_session(galaxy, session)
         await galaxy.sessions.revoke(found.device_session_id)
         if found.current:
             await galaxy.forget()
-        shell.out.print(f"'{found.device_name}' is signed out.")
+        shell.show(
+            {"device_session_id": found.device_session_id, "revoked": True},
+            lambda: f"'{found.device_name}' is signed out.",
+        )
 
     shell.run(use)
 
@@ -134,6 +147,7 @@ def revoke_session(session: _SessionArgument, profile: ProfileOption = DEFAULT_P
 def revoke_all_sessions(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
 ) -> None:
     """Sign out everywhere, here too.
 
@@ -141,12 +155,13 @@ def revoke_all_sessions(
     """
     if not yes:
         Shell(profile).confirm("Sign out every device, this one too?")
-    shell = Shell(profile)
+    shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
         ended = await galaxy.sessions.revoke_all()
         await galaxy.forget()
-        shell.out.print(f"Signed out everywhere: {ended.revoked} session(s) ended.")
+        sessions = "One session" if ended.revoked == 1 else f"{ended.revoked} sessions"
+        shell.show(ended, lambda: f"Signed out everywhere: {sessions} ended.")
 
     shell.run(use)
 

@@ -577,7 +577,10 @@ async def test_sessions_are_named_revoked_and_ended_everywhere(run, galaxy: Gala
     assert (await run("sessions", "revoke", "lost phone")).code == 0
     assert gateway.seen[-1].payload == {"device_session_id": rows[1]["device_session_id"]}
     assert (await run("sessions", "revoke", "no such")).code == 1
-    assert (await run("sessions", "revoke-all", "--yes")).code == 0
+    renamed = json.loads((await run("sessions", "rename", "lost phone", "found", "--json")).out)
+    assert renamed == {"device_session_id": rows[1]["device_session_id"], "device_name": "found"}
+    assert json.loads((await run("sessions", "revoke", "lost phone", "--json")).out)["revoked"] is True
+    assert json.loads((await run("sessions", "revoke-all", "--yes", "--json")).out) == {"revoked": 2}
     assert (await run("games")).code == 3, "the key here is forgotten"
 
 
@@ -592,6 +595,8 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(build(), [*words, "--help"])
     assert shown.exit_code == 0
     group = words == ("sessions",)
+    # A map's figures are the report's.
+    assert words == ("map",) or "--json" in shown.output
     assert group or "Example: galaxy" in shown.output
 
 
