@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from backend.tests.driving import NOTIFICATION_TOKEN
+from backend.users.mail_kinds import KINDS
 from kit.testing import eventually
 
 pytestmark = pytest.mark.stores
@@ -79,6 +80,8 @@ async def test_one_click_unsubscribes_and_following_the_link_does_not(backend, a
     shown = await backend.call("GET", link)
     assert shown.status == 200
     assert '<form method="post">' in shown.body
+    assert "no more mails when a new turn is ready" in shown.body
+    assert "game.turn.ready" not in shown.body
     assert (await backend.as_player(ada, "GET", "/preferences")).body["email_off"] == []
     one_click = {"Content-Type": "application/x-www-form-urlencoded"}
     for _ in range(2):
@@ -90,6 +93,20 @@ async def test_one_click_unsubscribes_and_following_the_link_does_not(backend, a
             "POST", f"/api/v1/public/notifications/unsubscribe?token={token}&type=game.turn.ready"
         )
         assert forged.status == 410
+
+
+async def test_the_unsubscribe_page_speaks_its_readers_language_also_of_types_it_does_not_know(backend, ada):
+    await backend.as_player(ada, "PATCH", "/account", {"locale": "ru"})
+    user = (await backend.call("GET", f"/api/v1/internal/users/{ada.user_id}")).body
+    link = f"/api/v1/public/notifications/unsubscribe?token={user['unsubscribe_token']}&type="
+    assert "письма о приглашениях в игры" in (await backend.call("GET", f"{link}lobby.invite.created")).body
+    unknown = (await backend.call("GET", f"{link}game.news")).body
+    assert "письма этого вида" in unknown
+    assert "game.news" not in unknown
+
+
+def test_every_kind_of_mail_has_a_name_in_every_language():
+    assert len({frozenset(kinds) for kinds in KINDS.values()}) == 1
 
 
 async def test_many_changes_at_once_leave_cache_and_table_agreed(backend, ada):
