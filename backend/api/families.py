@@ -58,6 +58,16 @@ def families_api(
     async def openapi(_: Annotated[str, Depends(service_auth)]) -> JSONResponse:
         return JSONResponse(described(app))
 
+    @app.get("/api/v1/admin", include_in_schema=False)
+    async def operators_index() -> dict[str, str]:
+        """Say to whoever opens the address that `make up` prints how to go on; it tells nothing that needs a login."""
+        return {
+            "what": "the operators' calls of Galaxy's backend",
+            "log_in": 'POST /api/v1/admin/login with {"login", "password"}',
+            "then": "send the token of the answer as Authorization: Bearer",
+            "calls": "described in docs/ARCHITECTURE.md, 3.4, and backend/docs/runbook.md",
+        }
+
     return app
 
 

@@ -86,3 +86,10 @@ async def test_two_tokens_of_one_service_count_while_they_are_rotated(
         for token, status in ((old, 404), (new, 404), ("third-token-of-the-gateway", 401)):
             reply = await backend.call("GET", f"/api/v1/internal/users/{NOBODY}", token=token)
             assert reply.status == status
+
+
+async def test_the_address_printed_for_operators_says_how_to_go_on(backend):
+    for path in ("/api/v1/admin", "/api/v1/admin/"):
+        index = await backend.call("GET", path, token=None)
+        assert index.status == 200
+        assert "POST /api/v1/admin/login" in index.body["log_in"]
