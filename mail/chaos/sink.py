@@ -58,12 +58,19 @@ class Sink:
     delay_seconds: float = 0.0
     """Time it takes over each mail, between the final dot and its answer."""
     keep_content: bool = True
+    pipelining: bool = True
+    """Whether it announces PIPELINING."""
+    eager: bool = False
+    """Whether it answers DATA with 354 although it has accepted no recipient, as RFC 2920 (section 3.1) allows."""
+    ahead: int = 0
+    """Commands that had come before the one before them was answered."""
     ready_for: Counter[str] = field(default_factory=Counter)
     """How often each verb has arrived."""
     _script: dict[str, deque[Behaviour]] = field(default_factory=lambda: defaultdict(deque))
     _always: dict[str, Behaviour] = field(default_factory=dict)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def once(self, verb: Verb, *behaviours: Behaviour) -> None:
         """Behave so at the next arrivals of a verb, one after another."""
@@ -79,6 +86,12 @@ class Sink:
     def copies(self) -> Counter[str]:
         """Return how often each Message-ID was taken over."""
         return Counter(taken.message_id for taken in self.taken)
+
+    async def say_unasked(self, line: str) -> None:
+        """Write a line into every open session, as a relay does that ends idle ones."""
+        for writer in self._writers:
+            writer.write(f"{line}\r\n".encode())
+            await writer.drain()
 
     async def wait_until(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
         """Wait until something is true of this sink; looked at whenever a verb arrives or a session ends."""
@@ -108,6 +121,7 @@ class Sink:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.add(writer)
         self.open_sessions += 1
         try:
             await self._session(reader, writer)
@@ -117,6 +131,7 @@ class Sink:
             pass  # the sink is closing; asyncio's server would report it as an error
         finally:
             self._tasks.discard(task)
+            self._writers.discard(writer)
             self.open_sessions -= 1
             self._arrived.set()
             writer.transport.abort()
@@ -125,23 +140,32 @@ class Sink:
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        recipient = ""
+        sender, recipient = False, ""
         await self._answer(writer, "CONNECT", "220 sink ready")
         while True:
             line = (await reader.readuntil(b"\r\n")).decode("utf-8", "replace")
+            self.ahead += bool(vars(reader)["_buffer"])  # no public way to ask without waiting
             verb = line[:4].upper().strip()
             if verb in {"EHLO", "HELO"}:
-                await self._answer(writer, "EHLO", "250-sink\r\n250-PIPELINING\r\n250 8BITMIME")
+                pipelining = "250-PIPELINING\r\n" if self.pipelining else ""
+                await self._answer(writer, "EHLO", f"250-sink\r\n{pipelining}250 8BITMIME")
             elif verb == "MAIL":
-                await self._answer(writer, "MAIL", "250 2.1.0 fine")
+                recipient = ""
+                sender = await self._answer(writer, "MAIL", "250 2.1.0 fine")
             elif verb == "RCPT":
-                recipient = line[line.find("<") + 1 : line.rfind(">")]
-                await self._answer(writer, "RCPT", "250 2.1.5 fine")
+                if not sender:
+                    await self._answer(writer, "RCPT", "503 5.5.1 no sender")
+                elif await self._answer(writer, "RCPT", "250 2.1.5 fine"):
+                    recipient = line[line.find("<") + 1 : line.rfind(">")]
             elif verb == "DATA":
-                if await self._answer(writer, "DATA", "354 go on"):
+                if not recipient and not self.eager:
+                    await self._answer(writer, "DATA", "503 5.5.1 no valid recipients")
+                elif await self._answer(writer, "DATA", "354 go on"):
                     content = await reader.readuntil(b"\r\n.\r\n")
                     await self._take_over(writer, recipient, content)
+                recipient = ""
             elif verb == "RSET":
+                recipient = ""
                 await self._answer(writer, "RSET", "250 2.0.0 fine")
             elif verb == "QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")
@@ -150,6 +174,9 @@ class Sink:
                 writer.write(b"502 5.5.1 unknown\r\n")
 
     async def _take_over(self, writer: asyncio.StreamWriter, recipient: str, content: bytes) -> None:
+        if not recipient:
+            writer.write(b"554 5.5.1 no valid recipients\r\n")
+            return
         found = _MESSAGE_ID.search(content)
         behaviour = self._next("DOT")
         if not isinstance(behaviour, Say):

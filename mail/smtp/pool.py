@@ -23,26 +23,23 @@ class SmtpPool:
     async def send(self, recipient: str, message: bytes) -> SendResult:
         """Send one mail to one recipient; waits for a free connection. Raises nothing that the relay can cause."""
         async with self._slots:
+            # One deadline for both tries, or a stale session would stretch the send beyond what its lease allows for.
+            dot_by = asyncio.get_running_loop().time() + self.timeouts.until_dot.total_seconds()
+            after_dot = self.timeouts.after_dot.total_seconds()
             connection, reused = self._take()
-            result = await self._send(connection, recipient, message)
+            result = await connection.send(recipient, message, dot_by, after_dot)
             if reused and _session_was_stale(result):
                 # The relay had ended the idle session; nothing was said about this mail yet.
                 connection.abort()
                 connection = SmtpConnection(self.relay)
-                result = await self._send(connection, recipient, message)
+                result = await connection.send(recipient, message, dot_by, after_dot)
             if not connection.open:
-                return result
-            if connection.used >= _MAILS_PER_SESSION_MAX:
-                await connection.quit()
+                connection.abort()
+            elif connection.used >= _MAILS_PER_SESSION_MAX:
+                connection.leave()
             else:
                 self._idle.append((time.monotonic(), connection))
             return result
-
-    async def _send(self, connection: SmtpConnection, recipient: str, message: bytes) -> SendResult:
-        limits = self.timeouts
-        return await connection.send(
-            recipient, message, limits.until_dot.total_seconds(), limits.after_dot.total_seconds()
-        )
 
     def _take(self) -> tuple[SmtpConnection, bool]:
         stale_before = time.monotonic() - _IDLE_SECONDS_MAX
@@ -58,7 +55,9 @@ class SmtpPool:
     async def close(self) -> None:
         """End all idle sessions politely; those in use end with their sends."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(connection.quit() for _, connection in idle))
+        for _, connection in idle:
+            connection.leave()
+        await asyncio.sleep(0)  # let them be written
 
 
 def _session_was_stale(result: SendResult) -> bool:

@@ -23,6 +23,10 @@ from mail.smtp.model import Accepted, NotSent, Refused, Relay, Stage, TlsMode
 MESSAGE = b"Subject: x\r\nMessage-ID: <1@mail.test>\r\n\r\n.a line with a dot\r\n"
 
 
+def in_five_seconds() -> float:
+    return asyncio.get_running_loop().time() + 5
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
@@ -53,8 +57,15 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 class Box:
     """A handler that keeps what it is given, and whether STARTTLS had come before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pipelining: bool) -> None:
         self.mails: list[tuple[bytes, bool]] = []
+        self._pipelining = pipelining
+
+    async def handle_EHLO(  # noqa: N802 - the library's name
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], *(["250-PIPELINING"] if self._pipelining else []), responses[-1]]
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - the library's name
         self.mails.append((envelope.content, session.ssl is not None))
@@ -78,10 +89,12 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(certificate: tuple[Path, Path], mode: TlsMode) -> AsyncIterator[Door]:
+async def opened(
+    certificate: tuple[Path, Path], mode: TlsMode, *, pipelining: bool = False
+) -> AsyncIterator[Door]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    box = Box()
+    box = Box(pipelining=pipelining)
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=(data.login, data.password) == (b"galaxy", b"right"), handled=False)
@@ -106,22 +119,30 @@ async def opened(certificate: tuple[Path, Path], mode: TlsMode) -> AsyncIterator
         server.close()
 
 
+@pytest.fixture(params=[False, True])
+def pipelining(request: pytest.FixtureRequest) -> bool:
+    chosen: bool = request.param
+    return chosen
+
+
 @pytest.fixture(params=[TlsMode.STARTTLS, TlsMode.TLS])
-async def door(request: pytest.FixtureRequest, certificate: tuple[Path, Path]) -> AsyncIterator[Door]:
-    async with opened(certificate, request.param) as relay:
+async def door(
+    request: pytest.FixtureRequest, certificate: tuple[Path, Path], pipelining: bool
+) -> AsyncIterator[Door]:
+    async with opened(certificate, request.param, pipelining=pipelining) as relay:
         yield relay
 
 
 async def test_mail_goes_over_tls_with_a_login(door: Door, certificate: tuple[Path, Path]):
     connection = SmtpConnection(door.relay(str(certificate[0]), "galaxy", "right"))
     for _ in range(2):
-        assert isinstance(await connection.send("ada@x.test", MESSAGE, 5, 5), Accepted)
-    await connection.quit()
+        assert isinstance(await connection.send("ada@x.test", MESSAGE, in_five_seconds(), 5), Accepted)
+    connection.leave()
     assert door.box.mails == [(MESSAGE, door.mode is TlsMode.STARTTLS)] * 2
 
 
 async def test_a_certificate_that_nobody_vouches_for_ends_the_try(door: Door):
-    result = await SmtpConnection(door.relay()).send("ada@x.test", MESSAGE, 5, 5)
+    result = await SmtpConnection(door.relay()).send("ada@x.test", MESSAGE, in_five_seconds(), 5)
     assert isinstance(result, NotSent)
     assert result.classification == "smtp_tls_failed"
     assert door.box.mails == []
@@ -129,7 +150,7 @@ async def test_a_certificate_that_nobody_vouches_for_ends_the_try(door: Door):
 
 async def test_a_wrong_password_says_nothing_of_the_mail(door: Door, certificate: tuple[Path, Path]):
     connection = SmtpConnection(door.relay(str(certificate[0]), "galaxy", "wrong"))
-    result = await connection.send("ada@x.test", MESSAGE, 5, 5)
+    result = await connection.send("ada@x.test", MESSAGE, in_five_seconds(), 5)
     assert isinstance(result, Refused)
     assert (result.stage, result.permanent) == (Stage.CONNECT, False)
 
@@ -137,7 +158,7 @@ async def test_a_wrong_password_says_nothing_of_the_mail(door: Door, certificate
 async def test_without_starttls_nothing_is_sent_in_clear(certificate: tuple[Path, Path]):
     async with opened(certificate, TlsMode.NONE) as plain:
         relay = plain.relay(str(certificate[0]), mode=TlsMode.STARTTLS)
-        result = await SmtpConnection(relay).send("ada@x.test", MESSAGE, 5, 5)
+        result = await SmtpConnection(relay).send("ada@x.test", MESSAGE, in_five_seconds(), 5)
     assert isinstance(result, NotSent)
     assert result.classification == "smtp_tls_failed"
     assert plain.box.mails == []
