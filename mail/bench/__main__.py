@@ -60,7 +60,8 @@ class Silent:
 
 def letter(templates: Templates) -> bytes:
     """Render and build the mail that all are measured with."""
-    rendered = templates.render("game.turn.ready", "en", VARIABLES, "https://galaxy.test/off?token=t")
+    unsubscribe_url = f"https://galaxy.test/off?token={uuid7()}"  # everybody has one of their own
+    rendered = templates.render("game.turn.ready", "en", VARIABLES, unsubscribe_url)
     return build_message(
         Letter(
             uuid7(),
@@ -70,6 +71,7 @@ def letter(templates: Templates) -> bytes:
             rendered.html,
             "en",
             datetime.now(UTC),
+            unsubscribe_url,
         ),
         SENDER,
     )
@@ -131,7 +133,7 @@ async def _store(database: Database, storage: DeliveryStorage, mails: int) -> No
             to="player@example.test",
             variables=VARIABLES,
             sealed_variables=None,
-            unsubscribe_url="https://galaxy.test/off?token=t",
+            unsubscribe_url=f"https://galaxy.test/off?token={delivery_id}",
             user_id=None,
             expires_at=None,
             occurred_at=datetime.now(UTC),

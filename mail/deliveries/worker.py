@@ -210,6 +210,7 @@ class MailTransport:
             locale=rendered.locale,
             date=outgoing.created_at,
             unsubscribe_url=outgoing.unsubscribe_url,
+            secret=outgoing.sealed_variables is not None,
         )
         return build_message(letter, self._sender)
 
