@@ -4,6 +4,7 @@ import email
 import email.policy
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -25,6 +26,17 @@ SAMPLES: dict[Kind, Any] = {
     Kind.NUMBER: 7,
     Kind.INSTANT: "2030-01-02T18:00:00.000Z",
     Kind.URL: "https://galaxy.test/out?token=t&x=1",
+}
+
+
+GAME_ID, INVITE_ID = "01900000-0000-7000-8000-0000deadbeef", "01900000-0000-7000-8000-00000000cafe"
+LONG_IDS = {
+    template_id: {
+        name: value
+        for name, value in {"game_id": GAME_ID, "invite_id": INVITE_ID}.items()
+        if name in TEMPLATES[template_id]
+    }
+    for template_id in TEMPLATES
 }
 
 
@@ -72,7 +84,38 @@ def test_russian_mail_is_russian(template_id: str):
     mail = TEMPLATES_OBJECT.render(template_id, "ru-RU", variables_of(template_id))
     words = re.findall(r"[А-Яа-яё]{3,}", mail.text)
     assert len(words) > 8
-    assert not re.search(r"\b(the|your|game|turn)\b", mail.text.lower())
+    without_commands = re.sub(r"\bgalaxy [a-z-]+", "", mail.text)
+    assert not re.search(r"\b(the|your|game|turn)\b", without_commands.lower())
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template_id", sorted(set(TEMPLATES) - {"admin.alert"}))
+def test_every_mail_to_a_player_says_which_command_comes_next(template_id: str, locale: str):
+    """There is no page to link to: what a reader can do is a command, and one that exists."""
+    page = (Path(__file__).parents[2] / "client" / "README.md").read_text()
+    known = set(
+        re.findall(r"`([a-z-]+)`", page[page.index("## The command") : page.index("A first evening")])
+    )
+    given_variables = {**variables_of(template_id), **LONG_IDS.get(template_id, {})}
+    mail = TEMPLATES_OBJECT.render(template_id, locale, given_variables)
+    shown = re.sub(r"<[^>]+>", "", mail.html)
+    for said in (mail.text, shown):
+        commands = re.findall(r"\bgalaxy ([a-z-]+)", said)
+        assert commands
+        assert set(commands) <= known
+
+
+@pytest.mark.parametrize("template_id", [name for name in TEMPLATES if "game_id" in TEMPLATES[name]])
+def test_names_that_people_chose_never_stand_in_a_command(template_id: str):
+    """A line that is meant to be pasted into a shell holds words of ours alone: of a game, the end of its id."""
+    named = {
+        name: "$(rm -rf ~)" if variable.kind is Kind.NAME else SAMPLES[variable.kind]
+        for name, variable in TEMPLATES[template_id].items()
+    }
+    for locale in LOCALES:
+        mail = TEMPLATES_OBJECT.render(template_id, locale, {**named, **LONG_IDS.get(template_id, {})})
+        for line in re.findall(r"^ {4}(galaxy .*)$", mail.text, re.MULTILINE):
+            assert re.fullmatch(r"galaxy [a-z]+( [0-9a-f-]+)?( --[a-z]+( NAME| ИМЯ)?)?", line), line
 
 
 @pytest.mark.parametrize("template_id", TEMPLATES)
@@ -149,13 +192,6 @@ def test_no_name_breaks_out_of_the_headers_or_the_page(name: str):
     assert html.get_content().replace("\r\n", "\n").rstrip("\n") == rendered.html.rstrip("\n")
     assert max(len(line) for line in raw.split(b"\r\n")) <= 998
     assert b"\n" not in raw.replace(b"\r\n", b"")
-
-
-def test_a_message_is_the_same_bytes_each_time():
-    letter = Letter(
-        "d", "ada@example.test", "s", ".dot\n..dots", "<p>.</p>", "en", datetime(2030, 1, 1, tzinfo=UTC)
-    )
-    assert build_message(letter, "a@b.test") == build_message(letter, "a@b.test")
 
 
 @pytest.mark.parametrize(
