@@ -88,8 +88,14 @@ bench-gateway: $(STAMP) ## commands through the whole pipeline, against a bare g
 bench-mail: $(STAMP) ## mails a second, against a bare SMTP client on the same relay
 	@$(BESIDE_STORES) $(PY) -m mail.bench
 
-bench-outbox: $(STAMP) ## outbox entries a second, also under a held snapshot
-	@$(BESIDE_STORES) $(PY) -m kit.outbox.bench
+PEERS := $(VENV)/peers
+$(PEERS)/.installed: $(STAMP) kit/outbox/bench/peers.lock
+	@$(PY) -m uv venv --quiet --allow-existing --python $(PY) $(PEERS)
+	@$(PY) -m uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes kit/outbox/bench/peers.lock
+	@touch $@
+
+bench-outbox: $(PEERS)/.installed ## outbox entries a second, against PgQueuer and Procrastinate, also under a held snapshot
+	@$(BESIDE_STORES) $(PY) -m kit.outbox.bench --peers $(PEERS)/bin/python
 
 chaos-mail: $(STAMP) ## kill the mail service at random, count what was lost and doubled
 	@$(BESIDE_STORES) $(PY) -m mail.chaos
@@ -105,4 +111,6 @@ seeds: $(STAMP) ## renew the last column of docs/seeds.md from the docstrings of
 lock: $(STAMP) ## renew requirements.lock from pyproject.toml (hashes, no index address)
 	@$(PY) -m uv pip compile --quiet --generate-hashes --universal --all-extras --group dev --no-emit-index-url \
 	  --no-annotate --no-header --python-version 3.11 pyproject.toml --output-file requirements.lock
+	@$(PY) -m uv pip compile --quiet --generate-hashes --universal --group peers --no-emit-index-url \
+	  --no-annotate --no-header --python-version 3.11 --output-file kit/outbox/bench/peers.lock
 	@$(PY) deploy/docker/locked_subset.py --write

@@ -1,30 +1,16 @@
-"""`python -m kit.outbox.bench`: how quickly a lane drains with its whole history, and what a held snapshot costs it.
+"""Our own lane, and the least that any queue on Postgres must do: claim a batch, mark it."""
 
-The peer is a bare harness in the same run: the least that any queue on Postgres must do (claim a batch, mark it), without
-tokens, leases, history or schedule. Where PgQueuer or Procrastinate are installed they can be measured beside it by hand.
-"""
-
-import argparse
-import os
-import platform
-import statistics
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
-
-import orjson
-import uvloop
 
 from kit.backoff import Ladder
-from kit.logs import configure_logs
+from kit.ids import uuid7
 from kit.outbox import Claim, Delivered, Lane, LaneSettings, LaneStorage, OutboxWorker, Outcome
-from kit.postgres import Database
-from kit.testing import fresh_database
+from kit.postgres import Connection, Database
 
 _LANE = Lane("entries", ("pending",), "pending", "published", "pending", "dead_lettered", partition="bench")
-_TABLES = """
+TABLES = """
 CREATE TABLE entries (
     id uuid PRIMARY KEY, lane text NOT NULL, state text NOT NULL DEFAULT 'pending',
     next_at timestamptz NOT NULL DEFAULT now(), claim_token uuid, leased_until timestamptz,
@@ -53,19 +39,36 @@ class Nowhere:
 
 
 async def _fill(database: Database, table: str, entries: int) -> None:
-    columns = "(id, lane)" if table == "entries" else "(id)"
-    values = "gen_random_uuid(), 'bench'" if table == "entries" else "gen_random_uuid()"
     async with database.connection() as connection:
-        await connection.execute(f"TRUNCATE {table}")
-        await connection.execute(
-            f"INSERT INTO {table} {columns} SELECT {values} FROM generate_series(1, {entries})"  # noqa: S608 - our own words
-        )
+        await connection.execute("TRUNCATE entries, entries_attempts, bare")
+        await _add(connection, table, entries)
         await connection.execute(f"VACUUM ANALYZE {table}")
+
+
+async def _add(connection: Connection, table: str, entries: int) -> None:
+    columns, values = ("id, lane", "id, 'bench'") if table == "entries" else ("id", "id")
+    statement = f"INSERT INTO {table} ({columns}) SELECT {values} FROM unnest($1::uuid[]) AS id"  # noqa: S608 - our own words
+    await connection.execute(statement, [uuid7() for _ in range(entries)])
 
 
 async def drain(database: Database, entries: int, batch: int) -> list[float]:
     """Drain a full lane; return the seconds that each pass took."""
     await _fill(database, "entries", entries)
+    return await _passes(database, batch)
+
+
+async def drain_under_snapshot(database: Database, entries: int, batch: int) -> list[float]:
+    """Drain entries while another session holds a snapshot from before they were added; return the seconds of each pass."""
+    await _fill(database, "entries", 0)
+    async with database.connection() as holder, holder.transaction(isolation="repeatable_read"):
+        await holder.fetchval("SELECT count(*) FROM entries")
+        async with database.connection() as connection:
+            await _add(connection, "entries", entries)
+            await connection.execute("ANALYZE entries")
+        return await _passes(database, batch)
+
+
+async def _passes(database: Database, batch: int) -> list[float]:
     settings = LaneSettings(batch=batch, lease=timedelta(minutes=5))
     worker = OutboxWorker(
         "bench", _LANE, LaneStorage(database, _LANE), Nowhere(), settings, Ladder((timedelta(seconds=5),))
@@ -90,89 +93,3 @@ async def drain_bare(database: Database, entries: int, batch: int) -> float:
                 break
             await connection.execute(_BARE_MARK, [row["id"] for row in rows])
     return entries / (time.perf_counter() - began)
-
-
-async def drain_under_snapshot(database: Database, entries: int, batch: int) -> float:
-    """Drain while another session holds a snapshot; return the pace of the last tenth against the first tenth."""
-    async with database.connection() as holder, holder.transaction(isolation="repeatable_read"):
-        await holder.fetchval("SELECT count(*) FROM entries")
-        passes = await drain_without_vacuum(database, entries, batch)
-    tenth = max(1, len(passes) // 10)
-    return statistics.median(passes[:tenth]) / statistics.median(passes[-tenth:])
-
-
-async def drain_without_vacuum(database: Database, entries: int, batch: int) -> list[float]:
-    """Drain entries that were added after the snapshot was taken."""
-    async with database.connection() as connection:
-        await connection.execute(
-            "INSERT INTO entries (id, lane) SELECT gen_random_uuid(), 'bench' FROM generate_series(1, $1)",
-            entries,
-        )
-        await connection.execute("ANALYZE entries")
-    settings = LaneSettings(batch=batch, lease=timedelta(minutes=5))
-    worker = OutboxWorker(
-        "bench", _LANE, LaneStorage(database, _LANE), Nowhere(), settings, Ladder((timedelta(seconds=5),))
-    )
-    passes: list[float] = []
-    while True:
-        began = time.perf_counter()
-        if not (await worker.run_once()).claimed:
-            return passes
-        passes.append(time.perf_counter() - began)
-
-
-async def measure(dsn: str, entries: int, batch: int, runs: int) -> dict[str, Any]:
-    """Measure all in turns and give the medians."""
-    async with Database.open(dsn, "bench") as database:
-        async with database.connection() as connection:
-            await connection.execute(_TABLES)
-        ours, bare = [], []
-        for _ in range(runs):
-            bare.append(await drain_bare(database, entries, batch))
-            ours.append(entries / sum(await drain(database, entries, batch)))
-        held = await drain_under_snapshot(database, entries, batch)
-    own, peer = statistics.median(ours), statistics.median(bare)
-    return {
-        "bench": "outbox",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "results": [
-            {
-                "name": f"entries drained with attempts history, batch {batch}",
-                "value": round(own),
-                "unit": "entries/s",
-                "peer": "bare asyncpg, no token, lease or history",
-                "peer_value": round(peer),
-                "ratio": round(own / peer, 2),
-                "goal": "",
-                "met": True,
-            },
-            {
-                "name": "pace under a held snapshot, last tenth against first",
-                "value": round(held, 2),
-                "unit": "ratio",
-                "peer": None,
-                "peer_value": None,
-                "ratio": None,
-                "goal": ">= 0.9",
-                "met": held >= 0.9,
-            },
-        ],
-    }
-
-
-async def _main() -> dict[str, Any]:
-    parser = argparse.ArgumentParser(prog="python -m kit.outbox.bench")
-    parser.add_argument("--entries", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
-    configure_logs("bench", "warning", sys.stderr)
-    dsn = os.environ.get("GALAXY_TEST_POSTGRES_DSN")
-    if not dsn:
-        raise SystemExit("set GALAXY_TEST_POSTGRES_DSN to a superuser's DSN of a PostgreSQL to measure on")
-    async with fresh_database(dsn) as fresh:
-        return await measure(fresh, arguments.entries, arguments.batch, arguments.runs)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(orjson.dumps(uvloop.run(_main())).decode() + "\n")
