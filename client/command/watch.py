@@ -34,13 +34,24 @@ _SAID: dict[str, _Words] = {
     "notification.account.new_device": lambda payload: (
         f"a new device signed in: {payload.get('device_name')}"
     ),
-    "game.changed": lambda payload: (
-        f"{payload['game']}: {str(payload.get('reason')).replace('_', ' ')}, "
-        f"{str(payload.get('state')).replace('_', ' ')}, turn {payload.get('turn')}"
-    ),
+    "game.changed": lambda payload: f"{payload['game']}: {_change(payload)}",
     "lobby.changed": lambda payload: f"{payload['game']}: {str(payload.get('reason')).replace('_', ' ')}",
     "account.changed": lambda payload: f"your account: {str(payload.get('reason')).replace('_', ' ')}",
 }
+
+
+def _change(payload: dict[str, Any]) -> str:
+    """Say what has changed in a game: the new state, a turn, or what the reason says."""
+    reason, turn = str(payload.get("reason")), payload.get("turn")
+    match reason:
+        case "state_changed":
+            return f"now {str(payload.get('state')).replace('_', ' ')}"
+        case "turn_generated":
+            return f"turn {turn} has fallen"
+        case "final_changed":
+            return "somebody's final mark has changed"
+        case _:
+            return reason.replace("_", " ") + ("" if turn is None else f", turn {turn}")
 
 
 def register(app: typer.Typer) -> None:

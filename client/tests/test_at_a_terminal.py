@@ -125,3 +125,19 @@ async def test_final_asks_when_orders_would_have_no_effect(
     async with galaxy_at_terminal(*command, "--yes", given=given) as terminal:
         assert await terminal.ends() == 0
         assert "all the same?" not in terminal.screen
+
+
+async def test_ctrl_c_ends_a_watch_and_keeps_its_place(
+    galaxy_at_terminal, galaxy: Galaxy, gateway: Gateway, tmp_path: Path
+) -> None:
+    async with galaxy_at_terminal("watch") as terminal:
+        await terminal.sees("connected")
+        user = galaxy.identity.user_id
+        gateway.publish(gateway.event(user, "account.changed", {"reason": "one"}, cursor="push:1:7"))
+        gateway.publish(gateway.event(user, "account.changed", {"reason": "two"}, cursor="push:1:8"))
+        await terminal.sees("your account: two")
+        terminal.presses_ctrl_c()
+        assert await terminal.ends() == 0
+        assert "Traceback" not in terminal.screen
+    # An event that was only just shown may come again; it is never lost, and none before it comes twice.
+    assert KeyStore(tmp_path, "alice").cursors()["push"] in {"push:1:7", "push:1:8"}

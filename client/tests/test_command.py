@@ -546,6 +546,7 @@ async def test_watch_prints_events_and_resumes_where_it_ended(run, galaxy: Galax
     ran = await watching
     assert ran.code == 0, ran.err
     assert "turn 5 of Sol is ready" in ran.out
+    assert "turn 5 has fallen" in ran.out
     again = asyncio.create_task(run("watch", "--resume", "--count", "1", "--json"))
     await gateway.wait_for_stream()
     gateway.publish(gateway.event(user, "account.changed", {"reason": "renamed"}, cursor="push:1:9"))
@@ -555,6 +556,28 @@ async def test_watch_prints_events_and_resumes_where_it_ended(run, galaxy: Galax
         {"lane": "push", "cursor": "push:1:8"},
         {"lane": "stream", "cursor": "stream:2:7-0"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"reason": "state_changed", "state": "start_failed", "turn": None}, "now start failed"),
+        ({"reason": "final_changed", "state": "running", "turn": 3}, "final mark has changed"),
+        ({"reason": "something_new", "state": "running", "turn": None}, "something new"),
+    ],
+)
+async def test_watch_says_what_changed_and_nothing_that_is_not_known(
+    run, galaxy: Galaxy, gateway: Gateway, fields: dict[str, Any], said: str
+) -> None:
+    gateway.handlers["lobby.game.get"] = ok(game())
+    watching = asyncio.create_task(run("watch", "--count", "1"))
+    await gateway.wait_for_stream()
+    gateway.publish(
+        gateway.event(galaxy.identity.user_id, "game.changed", {"game_id": GAME} | fields, cursor="push:1:8")
+    )
+    ran = await watching
+    assert f"Sol: {said}" in ran.out or f"Sol: somebody's {said}" in ran.out
+    assert "None" not in ran.out
 
 
 async def test_sessions_are_named_revoked_and_ended_everywhere(run, galaxy: Galaxy, gateway: Gateway) -> None:
