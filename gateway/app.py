@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from gateway.admin import admin_application
 from gateway.backend_push.consumer import BackendPush
 from gateway.backend_push.rpc import PushClient
 from gateway.backend_push.source import PushRingSource
@@ -26,15 +25,16 @@ from gateway.keys.rest import keys_router
 from gateway.keys.service import SignerKeyUnusable, load_retired, load_signer, published_keys
 from gateway.limits.connections import ConnectionGuard
 from gateway.limits.rates import RateLimit, RateLimitStage
+from gateway.metrics_page import metrics_page
 from gateway.pipeline.service import Pipeline
 from gateway.public import public_application
 from gateway.public_auth.rest import forwarding_router
 from gateway.push.dispatcher import Dispatcher
+from gateway.push.event_signing import EventSigner
 from gateway.push.gateway_events import GatewayEvents
 from gateway.push.history import History
 from gateway.push.hub import PushHub
 from gateway.push.ports import LaneSource
-from gateway.push.sealing import EventSealer
 from gateway.push.service import Subscriptions
 from gateway.replay.errors import ReplayStoreAway
 from gateway.replay.service import ReplayStage
@@ -235,7 +235,7 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
             tail = TailStorage(redis, settings.redis.key(settings.session_events_redis_stream))
             workers.append(TailReader("session_events", tail, SessionEvents(dispatcher, relookup), new_id))
         subscriptions = Subscriptions(
-            pipeline, hub, events, EventSealer(signer), sources, settings.push.heartbeat_interval
+            pipeline, hub, events, EventSigner(signer), sources, settings.push.heartbeat_interval
         )
 
         # The listeners and what stands ahead of the pipeline.
@@ -311,7 +311,7 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
             listeners.append(
                 HttpListener(
                     "admin",
-                    admin_application(telemetry),
+                    metrics_page(telemetry),
                     settings.admin_http_addr,
                     timeout_graceful_shutdown=shutdown_seconds,
                 )

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from opentelemetry.trace import Tracer
 from starlette.types import ASGIApp
 
+from gateway.client_address.asgi import ClientAddress
 from gateway.client_address.model import TrustedProxies
-from gateway.client_address.rest import ClientAddress
 from gateway.edge.application import with_cors
 from gateway.edge.asgi import PatienceLimits
 from kit.rest import BodyLimit, RequestContext, add_probes, new_api

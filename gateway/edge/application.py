@@ -6,8 +6,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from galaxy.edge.v1.edge_connect import EdgeServiceASGIApplication
+from gateway.client_address.asgi import ClientAddress
 from gateway.client_address.model import TrustedProxies
-from gateway.client_address.rest import ClientAddress
 from gateway.edge.asgi import GrpcNeedsTrailers, PatienceLimits, PlainAnswers
 from gateway.edge.codecs import edge_codecs
 from gateway.edge.interceptors import AddressRate, DefectsStayInside

@@ -5,11 +5,11 @@ from typing import Any
 from connectrpc.codec import Codec
 from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
 
-from gateway.push.sealing import SealedEvent
+from gateway.push.event_signing import SignedEvent
 
 
 class JsonCodec(Codec[Any, Any]):
-    """Protobuf as JSON, sealed events unwrapped."""
+    """Protobuf as JSON, signed events unwrapped."""
 
     def __init__(self) -> None:
         self._inner: Codec[Any, Any] = google_protobuf_json_codec()
@@ -20,7 +20,7 @@ class JsonCodec(Codec[Any, Any]):
 
     def encode(self, message: Any) -> bytes:
         """Write a message."""
-        encoded: bytes = self._inner.encode(message.message if isinstance(message, SealedEvent) else message)
+        encoded: bytes = self._inner.encode(message.message if isinstance(message, SignedEvent) else message)
         return encoded
 
     def decode(self, data: bytes | bytearray, message_class: type[Any]) -> Any:
@@ -29,5 +29,5 @@ class JsonCodec(Codec[Any, Any]):
 
 
 def edge_codecs() -> list[Codec[Any, Any]]:
-    """Return what the edge speaks: binary (which calls `SerializeToString`, cached by SealedEvent) and JSON."""
+    """Return what the edge speaks: binary (which calls `SerializeToString`, cached by SignedEvent) and JSON."""
     return [google_protobuf_binary_codec(), JsonCodec()]

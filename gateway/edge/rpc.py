@@ -95,7 +95,7 @@ class EdgeCalls:
         reason = "client_gone"
         try:
             async for event in subscription.events():
-                # The codecs take a sealed event for the message it holds, and serialise it once for all streams.
+                # The codecs take a signed event for the message it holds, and serialise it once for all streams.
                 yield cast("edge_pb2.Event", event)
         except Refusal as refusal:
             error = self._statuses.error_of(refusal, signed)

@@ -68,8 +68,8 @@ class PushEvent:
     trace_id: str = ""
     about_lane: Lane | None = None
     """Which lane a resync is asked of."""
-    sealed: object | None = field(default=None, repr=False)
-    """The signed form, made once by `push.sealing` for all streams."""
+    signed: object | None = field(default=None, repr=False)
+    """The signed form, made once by `push.event_signing` for all streams."""
 
     weight_bytes: int = field(init=False)
     """What the event counts against byte limits; reckoned once, asked for by every stream."""

@@ -7,12 +7,12 @@ from datetime import timedelta
 from gateway.pipeline.model import Passage
 from gateway.pipeline.service import Pipeline
 from gateway.push.errors import GatewayShuttingDown, StreamOverflowed
+from gateway.push.event_signing import EventSigner, SignedEvent
 from gateway.push.gateway_events import GatewayEvents
 from gateway.push.hub import PushHub
 from gateway.push.model import Cursor, PushEvent, StreamEnd
 from gateway.push.ports import LaneSource
 from gateway.push.resume import resume_after
-from gateway.push.sealing import EventSealer, SealedEvent
 from gateway.push.stream import PushStream
 from gateway.sessions.errors import SessionRevoked
 from gateway.sessions.model import Session
@@ -32,14 +32,14 @@ class Subscriptions:
         pipeline: Pipeline,
         hub: PushHub,
         events: GatewayEvents,
-        sealer: EventSealer,
+        event_signer: EventSigner,
         sources: Sequence[LaneSource],
         heartbeat_interval: timedelta,
     ) -> None:
         self._pipeline = pipeline
         self._hub = hub
         self._events = events
-        self._sealer = sealer
+        self._event_signer = event_signer
         self._sources = {source.lane: source for source in sources}
         self._heartbeat_seconds = heartbeat_interval.total_seconds()
 
@@ -56,17 +56,17 @@ class Subscriptions:
             watch.withdraw()
             raise
 
-    async def feed(self, subscription: "Subscription") -> AsyncIterator[SealedEvent]:
+    async def feed(self, subscription: "Subscription") -> AsyncIterator[SignedEvent]:
         """Yield the stream's events until it is ended by us, which raises the terminal Refusal."""
         stream = subscription.stream
         user_id = stream.user_id
         first = self._events.server_time(user_id)
-        yield self._sealer.seal_first(first, stream.device_session_id, subscription.request_id)
+        yield self._event_signer.sign_first(first, stream.device_session_id, subscription.request_id)
         for cursor in subscription.cursors:
             for event in await self._replay(stream, cursor):
                 if stream.ended is StreamEnd.REVOKED:
                     raise _terminal(stream)
-                yield self._sealer.seal(event)
+                yield self._event_signer.sign(event)
                 subscription.events_sent += 1
         heartbeat = _Heartbeat(stream, self._heartbeat_seconds)
         try:
@@ -79,11 +79,11 @@ class Subscriptions:
                 for event in stream.drain():
                     if stream.ended is StreamEnd.REVOKED:
                         raise _terminal(stream)
-                    yield self._sealer.seal(event)
+                    yield self._event_signer.sign(event)
                     subscription.events_sent += 1
                 if heartbeat.is_due:
                     heartbeat.wait_anew()
-                    yield self._sealer.seal(self._events.heartbeat(user_id))
+                    yield self._event_signer.sign(self._events.heartbeat(user_id))
         finally:
             heartbeat.stop()
 
@@ -126,7 +126,7 @@ class Subscription:
         self.cursors = cursors
         self.events_sent = 0
 
-    def events(self) -> AsyncIterator[SealedEvent]:
+    def events(self) -> AsyncIterator[SignedEvent]:
         """Yield signed events; ends by raising the stream's terminal Refusal."""
         return self._owner.feed(self)
 

@@ -7,7 +7,7 @@ from kit.rest import new_api
 from kit.telemetry import Telemetry
 
 
-def admin_application(telemetry: Telemetry) -> ASGIApp:
+def metrics_page(telemetry: Telemetry) -> ASGIApp:
     """Build it."""
     api = new_api("Galaxy gateway, admin", docs=False)
 

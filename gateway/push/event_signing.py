@@ -7,7 +7,7 @@ from gateway.keys.service import Signer
 from gateway.push.model import PushEvent
 
 
-class SealedEvent:
+class SignedEvent:
     """An event as it goes on the wire, serialised at most once."""
 
     __slots__ = ("_binary", "message")
@@ -23,24 +23,24 @@ class SealedEvent:
         return self._binary
 
 
-class EventSealer:
+class EventSigner:
     """Gives events their signed form."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
 
-    def seal(self, event: PushEvent) -> SealedEvent:
+    def sign(self, event: PushEvent) -> SignedEvent:
         """Return the signed form, the same for every stream of the event's user."""
-        if event.sealed is None:
+        if event.signed is None:
             cursor = str(event.cursor) if event.cursor is not None else ""
-            event.sealed = self._sealed(event, event.user_id, cursor, cursor)
-        return cast("SealedEvent", event.sealed)
+            event.signed = self._signed(event, event.user_id, cursor, cursor)
+        return cast("SignedEvent", event.signed)
 
-    def seal_first(self, event: PushEvent, device_session_id: str, request_id: str) -> SealedEvent:
+    def sign_first(self, event: PushEvent, device_session_id: str, request_id: str) -> SignedEvent:
         """Return the signed form of a stream's first event, bound to its session and request."""
-        return self._sealed(event, device_session_id, request_id, "")
+        return self._signed(event, device_session_id, request_id, "")
 
-    def _sealed(self, event: PushEvent, signed_for: str, signed_cursor: str, cursor: str) -> SealedEvent:
+    def _signed(self, event: PushEvent, signed_for: str, signed_cursor: str, cursor: str) -> SignedEvent:
         payload_hash = signing.payload_hash(event.payload_bytes)
         message = signing.event_message(
             signed_for,
@@ -51,7 +51,7 @@ class EventSealer:
             payload_hash,
             self._signer.key_id,
         )
-        return SealedEvent(
+        return SignedEvent(
             edge_pb2.Event(
                 event_type=event.event_type,
                 event_id=event.event_id,
