@@ -39,11 +39,11 @@ class ManualClock:
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[object]], timeout: float = 10.0, interval: float = 0.02
+    condition: Callable[[], Awaitable[object]], timeout: float = 30.0, interval: float = 0.02
 ) -> None:
     """Wait until `condition` gives something true; for effects in other processes that send us no signal.
 
-    It is asked every `interval` seconds.
+    It is asked every `interval` seconds. `timeout` bounds a failure alone: on a busy machine ten seconds are not long.
 
     Raises TimeoutError, after which the last answer is of no interest.
     """

@@ -13,9 +13,13 @@ from kit.testing import fresh_database, with_database
 pytestmark = pytest.mark.stores
 
 
+SHORT = "SET LOCAL statement_timeout = 50"
+
+
 @pytest.fixture
-async def impatient(postgres_admin_dsn: str):
-    settings = PoolSettings(min_size=1, max_size=1, statement_timeout=timedelta(milliseconds=100))
+async def single(postgres_admin_dsn: str):
+    """Give a database with one connection, so that it is met again."""
+    settings = PoolSettings(min_size=1, max_size=1, statement_timeout=timedelta(seconds=77))
     async with (
         fresh_database(postgres_admin_dsn) as dsn,
         Database.open(dsn, "test", settings) as database,
@@ -26,34 +30,41 @@ async def impatient(postgres_admin_dsn: str):
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT pg_sleep(5)",
+        f"{SHORT}; SELECT pg_sleep(60)",
         "DO $$ BEGIN RAISE deadlock_detected; END $$",
         "DO $$ BEGIN RAISE disk_full; END $$",
         "DO $$ BEGIN RAISE lock_not_available; END $$",
     ],
 )
 async def test_what_may_succeed_a_moment_later_is_an_absence_and_costs_no_connection(
-    impatient: Database, statement: str
+    single: Database, statement: str
 ) -> None:
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         process = await connection.fetchval("SELECT pg_backend_pid()")
     with pytest.raises(PostgresUnavailable):
-        async with impatient.transaction() as connection:
+        async with single.transaction() as connection:
             await connection.execute(statement)
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         assert await connection.fetchval("SELECT pg_backend_pid()") == process
 
 
-async def test_a_defect_stays_what_it_is(impatient: Database) -> None:
+async def test_no_statement_takes_longer_than_the_pool_allows(single: Database) -> None:
+    async with single.connection() as connection:
+        assert await connection.fetchval(
+            "SELECT current_setting('statement_timeout')::interval"
+        ) == timedelta(seconds=77)
+
+
+async def test_a_defect_stays_what_it_is(single: Database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
-        async with impatient.transaction() as connection:
+        async with single.transaction() as connection:
             await connection.execute("SELECT * FROM nowhere")
 
 
 async def test_a_connection_goes_back_without_another_statement(
-    impatient: Database, postgres_admin_dsn: str
+    single: Database, postgres_admin_dsn: str
 ) -> None:
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         process = await connection.fetchval("SELECT pg_backend_pid() -- the last word")
     watcher = await asyncpg.connect(postgres_admin_dsn)
     last = await watcher.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", process)
@@ -61,30 +72,30 @@ async def test_a_connection_goes_back_without_another_statement(
     assert last == "SELECT pg_backend_pid() -- the last word"
 
 
-async def test_an_open_transaction_does_not_outlast_its_borrower(impatient: Database) -> None:
+async def test_an_open_transaction_does_not_outlast_its_borrower(single: Database) -> None:
     reported: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         await connection.execute("BEGIN")
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         assert not connection.is_in_transaction()
     assert len(reported) == 1, "and its author hears of it"
 
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_what_a_session_holds_ends_with_it(
-    impatient: Database, postgres_admin_dsn: str, fails: bool
+    single: Database, postgres_admin_dsn: str, fails: bool
 ) -> None:
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         name = await connection.fetchval("SELECT current_database()")
     with contextlib.suppress(KeyError):
-        async with impatient.session() as connection:
+        async with single.session() as connection:
             await connection.execute(
                 "SELECT pg_advisory_lock(7); LISTEN something; SET search_path = nowhere"
             )
             if fails:
                 raise KeyError
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         assert await connection.fetchval("SHOW search_path") != "nowhere"
         assert await connection.fetch("SELECT * FROM pg_listening_channels()") == []
     other = await asyncpg.connect(with_database(postgres_admin_dsn, name))
@@ -93,10 +104,10 @@ async def test_what_a_session_holds_ends_with_it(
 
 
 async def test_a_session_that_cannot_be_wiped_ends_and_its_lock_with_it(
-    impatient: Database, postgres_admin_dsn: str
+    single: Database, postgres_admin_dsn: str
 ) -> None:
     async def hold_and_be_ended() -> None:
-        async with impatient.session() as connection:
+        async with single.session() as connection:
             await connection.execute("SELECT pg_advisory_lock(7)")
             process = await connection.fetchval("SELECT pg_backend_pid()")
             killer = await asyncpg.connect(postgres_admin_dsn)
@@ -105,5 +116,5 @@ async def test_a_session_that_cannot_be_wiped_ends_and_its_lock_with_it(
 
     with pytest.raises(PostgresUnavailable):
         await hold_and_be_ended()
-    async with impatient.connection() as connection:
+    async with single.connection() as connection:
         assert await connection.fetchval("SELECT pg_try_advisory_lock(7)")

@@ -188,7 +188,7 @@ class Outside:
         )
         return {row["route_id"]: row["state"] for row in rows}
 
-    async def settled(self, key: str, timeout: float = 20.0) -> dict[str, str]:
+    async def settled(self, key: str, timeout: float = 60.0) -> dict[str, str]:
         """Wait until an intent has a record whose routes have all ended; return them."""
 
         async def ended() -> bool:
