@@ -54,23 +54,23 @@ SELECT id, attempt_no, series_attempt, created_at, next_at FROM claimed ORDER BY
 
 -- name: complete
 -- Ends attempts, each guarded by its token: a claim that was lost meanwhile changes no row, nor its history.
--- $1 ids uuid[], $2 tokens uuid[], $3 states text[], $4 outcomes text[], $5 classifications text[], $6 errors text[],
--- $7 waits interval[], $8 final flags bool[]. Rows: id of each entry that was still ours.
+-- $1 jsonb, a list of {id, token, state, outcome, classification, error, wait_seconds, final}. Rows: id of each entry that was
+-- still ours.
 WITH told AS (
     SELECT *
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::interval[], $8::bool[])
-        AS t (id, token, state, outcome, classification, error, wait, final)
+    FROM jsonb_to_recordset($1)
+        AS t (id uuid, token uuid, state text, outcome text, classification text, error text, wait_seconds float8, final bool)
 ), ours AS (
     UPDATE {table} e
     SET state = told.state,
         claim_token = NULL,
         leased_until = NULL,
-        next_at = now() + told.wait,
+        next_at = now() + make_interval(secs => told.wait_seconds),
         last_error_classification = told.classification,
         last_error = CASE WHEN told.outcome <> 'delivered' THEN told.error END,
         finished_at = CASE WHEN told.final THEN now() END
     FROM told
-    WHERE e.id = ANY ($1::uuid[]) AND e.id = told.id AND e.claim_token = told.token
+    WHERE e.id = ANY (ARRAY(SELECT id FROM told)) AND e.id = told.id AND e.claim_token = told.token
     RETURNING e.id, e.attempt_no, told.token
 ), history AS (
     UPDATE {table}_attempts a

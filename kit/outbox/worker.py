@@ -213,24 +213,30 @@ class OutboxWorker:
     async def _mark(self, counts: Counts, outcomes: Sequence[Outcome], lease_ends_at: float) -> Counts:
         completions = [self._completion(outcome) for outcome in outcomes]
         kept = await self._complete(completions, lease_ends_at)
+        delivered = retried = dead = lost = 0
         for completion in completions:
             if completion.id not in kept:
                 _log.warning("outbox_claim_lost", worker=self._name, entry_id=completion.id)
-                counts = replace(counts, lost=counts.lost + 1)
+                lost += 1
             elif completion.outcome == "delivered":
-                counts = replace(counts, delivered=counts.delivered + 1)
+                delivered += 1
             elif completion.final:
-                counts = replace(counts, dead=counts.dead + 1)
+                dead += 1
                 self._observer.dead_lettered(completion.classification or "")
                 self._tell("outbox_entry_dead_lettered", completion)
             else:
-                counts = replace(counts, retried=counts.retried + 1)
+                retried += 1
                 self._observer.retried(completion.classification or "")
                 self._tell("outbox_entry_refused", completion)
-        delivered = sum(1 for c in completions if c.outcome == "delivered" and c.id in kept)
         if delivered:
             self._observer.delivered(delivered)
-        return counts
+        return replace(
+            counts,
+            delivered=counts.delivered + delivered,
+            retried=counts.retried + retried,
+            dead=counts.dead + dead,
+            lost=counts.lost + lost,
+        )
 
     async def _complete(self, completions: Sequence[Completion], lease_ends_at: float) -> set[str]:
         failures = 0
