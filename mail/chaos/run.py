@@ -79,6 +79,7 @@ async def run_chaos(dsn: str, redis_settings: RedisSettings, kills: int, seed: i
                     await sink.wait_until(lambda: sink.busy > 0)
                     await process.kill()
                     await sink.wait_until(lambda: sink.open_sessions == 0)
+                    await _sessions_gone(database)
                     claimed = await _ids(database, "SELECT id FROM deliveries WHERE state = 'sending'")
                     had = {taken.message_id.partition("@")[0] for taken in sink.taken}
                     in_flight = claimed & had - explained
@@ -124,6 +125,14 @@ async def _feed(redis: "Redis", stream: str, fed: set[str]) -> None:
         fed.add(delivery_id)
         await redis.xadd(stream, fields)
         await asyncio.sleep(1 / _FEED_PER_SECOND)
+
+
+async def _sessions_gone(database: Database) -> None:
+    """Wait until Postgres has done with what the dead process had still asked of it."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mail'"
+    async with asyncio.timeout(60):
+        while await _count(database, query):
+            await asyncio.sleep(0.01)
 
 
 async def _ids(database: Database, query: str) -> set[str]:

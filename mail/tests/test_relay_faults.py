@@ -160,7 +160,7 @@ async def test_an_unknown_mailbox_gets_no_more_ordinary_mail_but_still_a_code(po
 
 async def test_codes_do_not_wait_behind_stuck_ordinary_mail(start_mail: StartMail):
     _, post = await start_mail(
-        smtp_connections=2, workers=2, smtp_timeout="5m", lease="10m", shutdown_timeout="100ms"
+        smtp_connections=2, workers=2, batch=1, smtp_timeout="5m", lease="10m", shutdown_timeout="1s"
     )
     post.sink.always("MAIL", Stall())
     for _ in range(4):
