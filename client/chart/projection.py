@@ -31,6 +31,11 @@ class Projection:
         """Return where a point of the galaxy lies on the picture."""
         return self.left + (x - self.x0) * self.scale, self.top + (y - self.y0) * self.scale
 
+    def shows(self, at: Point) -> bool:
+        """Tell whether a point of the picture lies within the square."""
+        left, top, right, bottom = self.box
+        return left <= at[0] <= right and top <= at[1] <= bottom
+
 
 # A little air around the galaxy, so that worlds at its rim are not cut.
 _AIR = 0.02

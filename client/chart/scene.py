@@ -143,7 +143,9 @@ class Scene:
             elif place.owner and place.size:
                 self._draw_ring(brush, place)
         labels = Labels(self._projection.box, [*taken, *(self._disc(place) for place in self._chart.places)])
-        for place in sorted(self._chart.places, key=_importance, reverse=True):
+        # A closer look does not name what lies beyond its rim: half a word would stand there.
+        shown = [place for place in self._chart.places if self._projection.shows(self._points[place.id])]
+        for place in sorted(shown, key=_importance, reverse=True):
             self._draw_name(brush, labels, place)
         # Words on ships keep off the lanes, too: there is always another turn to name them.
         for x, y in self._lane_points():
