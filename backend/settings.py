@@ -184,6 +184,9 @@ class LobbySettings(Group):
     applications_per_game: int = Field(
         3, ge=1, description="times that one player may apply to one game, rejections included"
     )
+    turn_period_min: Duration = Field(
+        timedelta(minutes=1), description="shortest rolling deadline; a cron line ticks each minute at most"
+    )
 
 
 class SchedulerSettings(Group):

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from backend.api.model import IdempotentCall, StoredAnswer
@@ -34,6 +34,7 @@ from backend.lobby.views import GameViews, visible_without_invite
 from backend.scheduler.model import BadSchedule, ScheduleKind, checked_cron
 from backend.scheduler.service import GameClocks
 from backend.users.ports import Users
+from kit.duration import format_duration
 from kit.ids import NewId
 from kit.logs import get_logger
 from kit.postgres import Connection
@@ -96,6 +97,7 @@ class Lobby:
         starter: Starter,
         new_id: NewId,
         games_per_owner: int,
+        turn_period_min: timedelta,
     ) -> None:
         self._transactions = transactions
         self._storage = storage
@@ -109,6 +111,7 @@ class Lobby:
         self._starter = starter
         self._new_id = new_id
         self._games_per_owner = games_per_owner
+        self._turn_period_min = turn_period_min
 
     # Reading
 
@@ -324,6 +327,10 @@ class Lobby:
                 checked_cron(schedule.cron or "", schedule.time_zone or "")
             except BadSchedule as error:
                 raise SettingsInvalid(str(error), field="schedule") from error
+        elif schedule.period is not None and schedule.period < self._turn_period_min:
+            # Each turn costs an engine's work and a mail to everybody in the game.
+            least = format_duration(self._turn_period_min)
+            raise SettingsInvalid(f"turns here are {least} apart at least", field="schedule.period_seconds")
 
     def _check_options(self, chosen: GameSettings) -> None:
         fault = self._versions.find_option_fault(chosen.engine_version, chosen.engine_options)

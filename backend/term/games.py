@@ -142,6 +142,7 @@ async def build(
         queue,
         base.new_id,
         settings.lobby.games_per_owner,
+        settings.lobby.turn_period_min,
     )
     enrollment = Enrollment(
         base.transactions,

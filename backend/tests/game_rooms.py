@@ -29,6 +29,7 @@ from backend.settings import (
     AuthSettings,
     BackendSettings,
     EngineSettings,
+    LobbySettings,
     PostgresSettings,
     RuntimeSettings,
     SchedulerSettings,
@@ -78,6 +79,7 @@ def settings_for(dsn: str, folder: Path, **groups: Any) -> BackendSettings:
         "scheduler": SchedulerSettings(
             poll_interval=timedelta(milliseconds=100), turn_retry_wait=timedelta(milliseconds=50)
         ),
+        "lobby": LobbySettings(turn_period_min=timedelta(seconds=1)),
         "engine": EngineSettings(bootstrap_version="1.0.0", bootstrap_image="galaxy/game:1.0.0"),
         "otel": OtelSettings(traces_exporter="none", metrics_exporter="none"),
     }

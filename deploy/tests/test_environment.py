@@ -48,7 +48,12 @@ def test_every_variable_is_known_and_none_that_is_required_is_missing(
 def test_a_stack_that_players_reach_keeps_its_limits_and_believes_its_proxy(tmp_path):
     alone, public = surroundings(tmp_path), surroundings(tmp_path, "https://play.example")
     assert BACKEND.environment(alone, ADDRESSES)["BACKEND_AUTH_CODES_PER_IP_HOUR"] == "1000"
-    assert "BACKEND_AUTH_CODES_PER_IP_HOUR" not in BACKEND.environment(public, ADDRESSES)
+    assert BACKEND.environment(alone, ADDRESSES)["BACKEND_LOBBY_TURN_PERIOD_MIN"] == "1s"
+    assert (
+        BACKEND.environment(public, ADDRESSES)
+        .keys()
+        .isdisjoint({"BACKEND_AUTH_CODES_PER_IP_HOUR", "BACKEND_LOBBY_TURN_PERIOD_MIN"})
+    )
     assert "GATEWAY_TRUSTED_PROXIES" not in GATEWAY.environment(alone, ADDRESSES)
     assert "127.0.0.1/32" in GATEWAY.environment(public, ADDRESSES)["GATEWAY_TRUSTED_PROXIES"]
     assert BACKEND.environment(public, ADDRESSES)["BACKEND_PUBLIC_BASE_URL"] == "https://play.example"

@@ -44,6 +44,21 @@ async def test_an_owner_has_a_bounded_number_of_unfinished_games_also_when_made_
         assert (await ann.call("POST", "/games", NEW_GAME)).status == 201
 
 
+async def test_turns_are_no_closer_than_the_platform_wants_them(games_dsn: str, tmp_path: Path):
+    settings = settings_for(games_dsn, tmp_path, lobby=LobbySettings())
+    async with open_bench(games_dsn, tmp_path, settings=settings, workers=False) as bench:
+        ann = await bench.player("ann")
+        for seconds, status in ((59, 422), (60, 201)):
+            schedule: object = {"kind": "rolling", "period_seconds": seconds}
+            answer = await ann.call("POST", "/games", NEW_GAME | {"schedule": schedule})
+            assert answer.status == status
+            if status == 422:
+                error = answer.json()["error"]
+                assert error["code"] == "lobby.settings_invalid"
+                assert error["details"]["field"] == "schedule.period_seconds"
+                assert "1m" in error["message"]
+
+
 @pytest.mark.parametrize("registered", [True, False], ids=["account", "stranger"])
 async def test_nobody_fills_a_mailbox_with_invites_to_game_after_game(bench: Bench, registered: bool):
     ann = await bench.player("ann")
