@@ -49,8 +49,8 @@ async def test_turns_are_no_closer_than_the_platform_wants_them(games_dsn: str, 
     async with open_bench(games_dsn, tmp_path, settings=settings, workers=False) as bench:
         ann = await bench.player("ann")
         for seconds, status in ((59, 422), (60, 201)):
-            schedule: object = {"kind": "rolling", "period_seconds": seconds}
-            answer = await ann.call("POST", "/games", NEW_GAME | {"schedule": schedule})
+            schedule = {"kind": "rolling", "period_seconds": seconds}
+            answer = await ann.call("POST", "/games", {**NEW_GAME, "schedule": schedule})
             assert answer.status == status
             if status == 422:
                 error = answer.json()["error"]
