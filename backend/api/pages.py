@@ -3,7 +3,11 @@
 import html
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
+
+LANGUAGES = ("en", "ru")
+_LANGUAGES_READ_MAX = 20
 
 OVER: dict[int | str, dict[str, Any]] = {
     410: {"description": "the link is not valid", "content": {"text/html": {"schema": {"type": "string"}}}}
@@ -22,6 +26,19 @@ _STYLE = (
     "background:#2b3f8c;color:#fff;cursor:pointer}button:focus-visible{outline:3px solid #f0a020;outline-offset:2px}"
     "@media (prefers-color-scheme:dark){body{color:#e6e9f5;background:#12162a}}"
 )
+
+
+def language_of(request: Request) -> str:
+    """Return the language of ours that a browser's `Accept-Language` prefers; for pages that belong to nobody we know."""
+    wanted: list[tuple[float, str]] = []
+    for part in request.headers.get("accept-language", "").split(",")[:_LANGUAGES_READ_MAX]:
+        name, _, weight = part.strip().partition(";q=")
+        try:
+            wanted.append((float(weight or 1), name.strip().lower().partition("-")[0]))
+        except ValueError:  # what cannot be read is not wanted
+            continue
+    known = [(weight, name) for weight, name in wanted if name in LANGUAGES and weight > 0]
+    return max(known, key=lambda each: each[0])[1] if known else LANGUAGES[0]
 
 
 def page(locale: str, title: str, text: str, button: str | None = None, status: int = 200) -> HTMLResponse:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from backend.api.callers import GATEWAY
 from backend.api.fields import UUID_PATTERN, IdPath, Line
 from backend.api.model import Player
-from backend.api.pages import OVER, page
+from backend.api.pages import OVER, language_of, page
 from backend.auth.errors import LinkOver
 from backend.auth.model import Device, DeviceSession, SessionStatus
 from backend.auth.service import SignInService
@@ -228,7 +228,7 @@ _TEXTS = {
         "done_title": "Signed out",
         "done": "Every device has been signed out of your account.",
         "over_title": "This link is not valid any more",
-        "over": "Sign in and end sessions in your settings instead.",
+        "over": "To end sessions, sign in again (galaxy sign-in), then: galaxy sessions revoke-all",
     },
     "ru": {
         "title": "Выйти на всех устройствах",
@@ -237,7 +237,7 @@ _TEXTS = {
         "done_title": "Готово",
         "done": "Все устройства вышли из вашего аккаунта.",
         "over_title": "Ссылка больше не действует",
-        "over": "Войдите и завершите сеансы в настройках.",
+        "over": "Чтобы завершить сеансы, войдите снова (galaxy sign-in), затем: galaxy sessions revoke-all",
     },
 }
 Token = Annotated[str, Query(max_length=200, description="the link's token, from a mail")]
@@ -248,21 +248,21 @@ def pages_router(sign_in: SignInService) -> APIRouter:
     router = APIRouter(tags=["sign-in"], default_response_class=HTMLResponse)
 
     @router.get("/auth/sign-out-everywhere", responses=OVER)
-    async def ask(token: Token) -> HTMLResponse:
+    async def ask(request: Request, token: Token) -> HTMLResponse:
         """Show a page with one button: mail scanners follow links, and must not sign anybody out."""
         try:
             texts, locale = _texts((await sign_in.whose_link(token)).locale)
         except LinkOver:
-            return _over()
+            return _over(request)
         return page(locale, texts["title"], texts["ask"], texts["button"])
 
     @router.post("/auth/sign-out-everywhere", responses=OVER)
-    async def sign_out(token: Token) -> HTMLResponse:
+    async def sign_out(request: Request, token: Token) -> HTMLResponse:
         """Sign every device of the link's owner out."""
         try:
             texts, locale = _texts((await sign_in.sign_out_everywhere(token)).locale)
         except LinkOver:
-            return _over()
+            return _over(request)
         return page(locale, texts["done_title"], texts["done"])
 
     return router
@@ -273,5 +273,6 @@ def _texts(locale: str) -> tuple[dict[str, str], str]:
     return _TEXTS[known], known
 
 
-def _over() -> HTMLResponse:
-    return page("en", _TEXTS["en"]["over_title"], _TEXTS["en"]["over"], status=410)
+def _over(request: Request) -> HTMLResponse:
+    texts, locale = _texts(language_of(request))
+    return page(locale, texts["over_title"], texts["over"], status=410)

@@ -4,17 +4,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from backend.api.fields import IdPath, Line
 from backend.api.model import Player
-from backend.api.pages import OVER, page
+from backend.api.pages import OVER, language_of, page
 from backend.users.errors import LinkOver
 from backend.users.leaving import Leaving, account_json, preferences_json
-from backend.users.mail_kinds import kind_of
-from backend.users.model import AccountStatus
+from backend.users.mail_kinds import KINDS, kind_of
+from backend.users.model import Account, AccountStatus
 from backend.users.service import EMAIL_OFF_MAX, UserDirectory
 from kit.rest import Schema
 
@@ -55,6 +55,12 @@ class Preferences(Schema):
 
     email_off: Annotated[list[NotificationType], Field(max_length=EMAIL_OFF_MAX)]
     quiet_hours: QuietHours | None = None
+
+
+class PreferencesView(Preferences):
+    """The preferences, and of what there are mails to be switched off."""
+
+    email_types: list[str]
 
 
 class InternalUser(Schema):
@@ -106,18 +112,22 @@ def user_router(
         await leaving.delete(me.user_id)
         return Done()
 
-    @router.get("/preferences", response_model=Preferences)
+    @router.get("/preferences", response_model=PreferencesView)
     async def get_preferences(me: Me) -> dict[str, Any]:
         """Return which mails are off and when it should be quiet."""
-        return preferences_json(directory.get(me.user_id))
+        return _with_types(directory.get(me.user_id))
 
-    @router.put("/preferences", response_model=Preferences)
+    @router.put("/preferences", response_model=PreferencesView)
     async def put_preferences(me: Me, body: Preferences) -> dict[str, Any]:
         """Replace the preferences."""
         quiet = body.quiet_hours.model_dump(by_alias=True) if body.quiet_hours else None
-        return preferences_json(await directory.set_preferences(me.user_id, body.email_off, quiet))
+        return _with_types(await directory.set_preferences(me.user_id, body.email_off, quiet))
 
     return router
+
+
+def _with_types(account: Account) -> dict[str, Any]:
+    return preferences_json(account) | {"email_types": sorted(KINDS["en"])}
 
 
 def internal_router(directory: UserDirectory) -> APIRouter:
@@ -146,21 +156,23 @@ def internal_router(directory: UserDirectory) -> APIRouter:
 _TEXTS = {
     "en": {
         "title": "Switch these mails off",
-        "ask": "Press the button, and you will get no more mails {kind}. You can switch them on again in your preferences.",
+        "ask": "Press the button, and you will get no more mails {kind}. You can switch them on again: "
+        "galaxy mails --on {type}",
         "button": "No more of these mails",
         "done_title": "Done",
-        "done": "You will get no more mails {kind}. You can switch them on again in your preferences.",
+        "done": "You will get no more mails {kind}. To get them again: galaxy mails --on {type}",
         "over_title": "This link is not valid",
-        "over": "It may have been copied incompletely. You can switch mails off in your preferences.",
+        "over": "It may have been copied incompletely. The command galaxy mails switches mails off, too.",
     },
     "ru": {
         "title": "Отключить такие письма",
-        "ask": "Нажмите кнопку, и письма {kind} больше не будут приходить. Включить их снова можно в настройках.",
+        "ask": "Нажмите кнопку, и письма {kind} больше не будут приходить. Включить их снова: "
+        "galaxy mails --on {type}",
         "button": "Больше не присылать",
         "done_title": "Готово",
-        "done": "Вы больше не будете получать письма {kind}. Включить их снова можно в настройках.",
+        "done": "Вы больше не будете получать письма {kind}. Включить их снова: galaxy mails --on {type}",
         "over_title": "Ссылка недействительна",
-        "over": "Возможно, она скопирована не полностью. Отключить письма можно в настройках.",
+        "over": "Возможно, она скопирована не полностью. Отключить письма можно и командой galaxy mails.",
     },
 }
 Token = Annotated[str, Query(max_length=200, description="the user's token, from a mail")]
@@ -172,26 +184,25 @@ def public_router(directory: UserDirectory) -> APIRouter:
     router = APIRouter(tags=["unsubscribe"], default_response_class=HTMLResponse)
 
     @router.get("/notifications/unsubscribe", responses=OVER)
-    async def ask(token: Token, notification_type: Type) -> HTMLResponse:
+    async def ask(request: Request, token: Token, notification_type: Type) -> HTMLResponse:
         """Show a page with one button; following the link changes nothing."""
         try:
             texts, locale = _texts(directory.whose_link(token).locale)
         except LinkOver:
-            return _over()
-        question = texts["ask"].format(kind=kind_of(notification_type, locale))
+            return _over(request)
+        question = texts["ask"].format(kind=kind_of(notification_type, locale), type=notification_type)
         return page(locale, texts["title"], question, texts["button"])
 
     @router.post("/notifications/unsubscribe", responses=OVER)
-    async def unsubscribe(token: Token, notification_type: Type) -> HTMLResponse:
+    async def unsubscribe(request: Request, token: Token, notification_type: Type) -> HTMLResponse:
         """Switch e-mail of that type off; again is the same."""
         try:
             account = await directory.unsubscribe(token, notification_type)
         except LinkOver:
-            return _over()
+            return _over(request)
         texts, locale = _texts(account.locale)
-        return page(
-            locale, texts["done_title"], texts["done"].format(kind=kind_of(notification_type, locale))
-        )
+        done = texts["done"].format(kind=kind_of(notification_type, locale), type=notification_type)
+        return page(locale, texts["done_title"], done)
 
     return router
 
@@ -201,5 +212,6 @@ def _texts(locale: str) -> tuple[dict[str, str], str]:
     return _TEXTS[known], known
 
 
-def _over() -> HTMLResponse:
-    return page("en", _TEXTS["en"]["over_title"], _TEXTS["en"]["over"], status=410)
+def _over(request: Request) -> HTMLResponse:
+    texts, locale = _texts(language_of(request))
+    return page(locale, texts["over_title"], texts["over"], status=410)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from client.calls.caller import Caller
-from client.calls.model import Account, Nothing, Page, Preferences, Revoked, Session
+from client.calls.model import Account, Nothing, Page, Preferences, QuietHours, Revoked, Session
 
 
 class AccountCalls:
@@ -25,12 +25,19 @@ class AccountCalls:
         )
 
     async def preferences(self) -> Preferences:
-        """Return of which types the player wants no e-mail."""
+        """Return which mails the player wants, and when."""
         return await self._caller.read("user.preferences.get", Preferences)
 
-    async def update_preferences(self, email_off: Sequence[str]) -> Preferences:
-        """Set of which types the player wants no e-mail."""
-        return await self._caller.change("user.preferences.update", Preferences, email_off=list(email_off))
+    async def replace_preferences(
+        self, email_off: Sequence[str], quiet_hours: QuietHours | None
+    ) -> Preferences:
+        """Set which mails the player does not want, and when none at all; both are replaced."""
+        return await self._caller.change(
+            "user.preferences.update",
+            Preferences,
+            email_off=list(email_off),
+            quiet_hours=quiet_hours.model_dump(by_alias=True) if quiet_hours else None,
+        )
 
 
 class SessionCalls:

@@ -41,10 +41,20 @@ class Account(Model):
     time_zone: str = "UTC"
 
 
+class QuietHours(Model):
+    """From when to when (`HH:MM`, the account's time zone) no mail but sign-in codes comes."""
+
+    from_: str = Field(alias="from")
+    to: str
+
+
 class Preferences(Model):
-    """Of which types the player wants no e-mail."""
+    """Of which types the player wants no e-mail, and when none at all."""
 
     email_off: list[str] = Field(default_factory=list)
+    quiet_hours: QuietHours | None = None
+    email_types: list[str] = Field(default_factory=list)
+    """Of what there are mails that can be switched off."""
 
 
 class Session(Model):

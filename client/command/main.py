@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from client.command import account, lobby, orders, play, sign_in, watch
+from client.command import account, lobby, mails, orders, play, sign_in, watch
 from client.command.exits import exit_code_of
 from client.command.leaving import leave
 from client.errors import CannotReach, GalaxyError, GatewayKeyChanged, Refused
@@ -40,6 +40,7 @@ def build() -> typer.Typer:
     app.callback()(_root)
     sign_in.register(app)
     account.register(app)
+    mails.register(app)
     lobby.register(app)
     orders.register(app)
     play.register(app)

@@ -333,6 +333,51 @@ async def test_a_game_on_a_later_page_is_found(run, signed_in, gateway: Gateway)
     assert "Game 449" in (await run("game", "Game 449")).out
 
 
+PREFERENCES = {
+    "email_off": ["lobby.invite.created"],
+    "quiet_hours": {"from": "22:00", "to": "07:00"},
+    "email_types": ["game.started", "game.turn.ready", "lobby.invite.created"],
+}
+
+
+async def test_mails_says_which_come_and_when_none_do(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["user.preferences.get"] = ok(PREFERENCES)
+    ran = await run("mails")
+    assert ran.code == 0, ran.err
+    rows = dict(line.split() for line in ran.out.splitlines() if "." in line and len(line.split()) == 2)
+    assert rows == {"game.started": "yes", "game.turn.ready": "yes", "lobby.invite.created": "no"}
+    assert "22:00 to 07:00" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "email_off", "quiet_hours"),
+    [
+        (("--off", "game.started"), ["game.started", "lobby.invite.created"], PREFERENCES["quiet_hours"]),
+        (("--on", "all"), [], PREFERENCES["quiet_hours"]),
+        (("--off", "all", "--quiet", "never"), PREFERENCES["email_types"], None),
+        (("--quiet", "23:30-06:15"), ["lobby.invite.created"], {"from": "23:30", "to": "06:15"}),
+    ],
+)
+async def test_mails_changes_what_is_named_and_keeps_the_rest(
+    run, signed_in, gateway: Gateway, options, email_off, quiet_hours
+) -> None:
+    gateway.handlers["user.preferences.get"] = ok(PREFERENCES)
+    gateway.handlers["user.preferences.update"] = ok(PREFERENCES)
+    ran = await run("mails", *options)
+    assert ran.code == 0, ran.err
+    sent = gateway.seen[-1].payload
+    assert sent["email_off"] == email_off
+    assert sent.get("quiet_hours") == quiet_hours
+
+
+async def test_mails_of_an_unknown_type_or_hour_change_nothing(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["user.preferences.get"] = ok(PREFERENCES)
+    unknown = await run("mails", "--off", "game.turn")
+    assert (unknown.code, "game.turn" in unknown.err) == (1, True)
+    assert (await run("mails", "--quiet", "late")).code == 2
+    assert {seen.message_type for seen in gateway.seen} == {"user.preferences.get"}
+
+
 async def test_create_sends_what_the_options_say(run, signed_in, gateway: Gateway) -> None:
     gateway.handlers["lobby.game.create"] = ok(game(state="draft", current_turn=None))
     gateway.handlers["lobby.game.open"] = ok(game(state="enrollment_open", current_turn=None))

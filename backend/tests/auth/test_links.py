@@ -81,6 +81,9 @@ async def test_a_foreign_or_old_link_is_over(backend, redis, clock):
     player = await second_device(backend, redis)
     _, link = await link_of(backend, redis, player)
     assert (await backend.call("POST", link[:-2] + "xx")).status == 410
+    for accepted, language in (("ru-RU,ru;q=0.9,en;q=0.5", "ru"), ("de, en;q=0.1", "en"), (";q=x,,*", "en")):
+        shown = await backend.call("GET", link[:-2] + "xx", headers={"Accept-Language": accepted})
+        assert (shown.status, f'<html lang="{language}">' in shown.body) == (410, True)
     clock.advance(timedelta(days=31))
     assert (await backend.call("GET", link)).status == 410
     assert (await backend.call("POST", link)).status == 410
