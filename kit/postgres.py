@@ -162,8 +162,10 @@ class Database:
             finally:
                 try:
                     await connection.reset(timeout=self._settings.acquire_timeout.total_seconds())
-                except BaseException:
+                except BaseException as error:
                     connection.terminate()  # the server then ends the session, and all that it holds
+                    if isinstance(error, TimeoutError):
+                        raise PostgresUnavailable("it does not answer the end of a session") from error
                     raise
 
     async def ping(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from datetime import timedelta
 
 import asyncpg
@@ -118,3 +120,24 @@ async def test_a_session_that_cannot_be_wiped_ends_and_its_lock_with_it(
         await hold_and_be_ended()
     async with single.connection() as connection:
         assert await connection.fetchval("SELECT pg_try_advisory_lock(7)")
+
+
+async def test_a_session_whose_end_gets_no_answer_is_an_absence(postgres_admin_dsn: str) -> None:
+    settings = PoolSettings(min_size=1, max_size=1, acquire_timeout=timedelta(milliseconds=500))
+    process = 0
+
+    async def hold_while_the_server_freezes(database: Database) -> None:
+        nonlocal process
+        async with database.session() as connection:
+            process = await connection.fetchval("SELECT pg_backend_pid()")
+            os.kill(process, signal.SIGSTOP)
+
+    async with (
+        fresh_database(postgres_admin_dsn) as dsn,
+        Database.open(dsn, "test", settings) as database,
+    ):
+        try:
+            with pytest.raises(PostgresUnavailable):
+                await hold_while_the_server_freezes(database)
+        finally:
+            os.kill(process, signal.SIGCONT)
