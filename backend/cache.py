@@ -1,8 +1,8 @@
 """A full table in memory, written through after each commit.
 
 Two commits of one row may reach the cache in either order; the row's `version`, raised by each change, decides which one
-stays. Nothing is ever dropped at run time. A cache is read whole at the start, and once more over what it holds when a
-commit's outcome was unknown (`backend.term.reload`).
+stays. A row goes only after its deletion was committed. A cache is read whole at the start, and once more over what it
+holds when a commit's outcome was unknown (`backend.term.reload`).
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator

@@ -101,7 +101,7 @@ class RetentionSettings(Group):
     device_sessions: Duration = Field(
         timedelta(days=90),
         ge=timedelta(days=1),
-        description="how long device sessions that are over are kept; unknown ones are refused like revoked ones",
+        description="how long device sessions that are over are kept; later they are refused as unknown, not as revoked",
     )
     batch_rows: int = Field(1000, ge=1, description="rows deleted at a time")
 
