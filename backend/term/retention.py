@@ -30,7 +30,7 @@ class Retention:
             while full:
                 deleted = await purge(self._batch_rows)
                 gone[name] += deleted
-                full = deleted == self._batch_rows
+                full = deleted >= self._batch_rows
         if any(gone.values()):
             _log.info("retention_purged", **gone)
         return gone
