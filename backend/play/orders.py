@@ -30,7 +30,8 @@ from backend.scheduler.service import GameClocks
 from kit.clock import rfc3339
 from kit.postgres import Connection
 
-_CHECK_TIMEOUT_SECONDS = 15.0
+CHECK_TIMEOUT_SECONDS = 7.0
+"""Shorter than gateways wait for us: who waits for a busy engine, or for its lock, still hears that the orders are stored."""
 
 
 class Orders:
@@ -156,7 +157,7 @@ class Orders:
         self, game: Game, player_id: str, turn: int, orders: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         try:
-            async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
+            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 # The check itself needs no lock: an engine that is replaced or turned meanwhile does not answer it wrongly.
                 async with self._engine_states.hold(game.game_id):
                     client = await self._engine_states.ready(game)
