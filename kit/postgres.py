@@ -66,9 +66,10 @@ _UNWELL: tuple[type[Exception], ...] = (
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
+    asyncpg.InvalidCachedStatementError,
 )
-# A deadlock, a full disk, a lock or a statement that took too long: nothing of the transaction was kept, the connection is
-# sound, and the same may succeed a moment later.
+# A deadlock, a full disk, a lock or a statement that took too long, a table that a newer release has just given a column:
+# nothing of the transaction was kept, the connection is sound, and the same may succeed a moment later.
 
 AWAY: tuple[type[Exception], ...] = (OSError, TimeoutError, *_LOST)
 """Driver errors that mean "not there just now" while connecting."""

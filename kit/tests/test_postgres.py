@@ -50,6 +50,29 @@ async def test_what_may_succeed_a_moment_later_is_an_absence_and_costs_no_connec
         assert await connection.fetchval("SELECT pg_backend_pid()") == process
 
 
+async def test_a_column_that_a_newer_release_adds_is_an_absence_of_a_moment(
+    single: Database, postgres_admin_dsn: str
+) -> None:
+    """A standby migrates while the active one works, and `SELECT *` is prepared for the columns there were."""
+
+    async def whole_row() -> dict[str, object]:
+        async with single.transaction() as connection:
+            row = await connection.fetchrow("SELECT * FROM things FOR UPDATE")
+        assert row is not None
+        return dict(row)
+
+    async with single.transaction() as connection:
+        await connection.execute("CREATE TABLE things (id int); INSERT INTO things VALUES (1)")
+        name = await connection.fetchval("SELECT current_database()")
+    await whole_row()
+    newer = await asyncpg.connect(with_database(postgres_admin_dsn, name))
+    await newer.execute("ALTER TABLE things ADD COLUMN more jsonb")
+    await newer.close()
+    with pytest.raises(PostgresUnavailable):
+        await whole_row()
+    assert await whole_row() == {"id": 1, "more": None}
+
+
 async def test_no_statement_takes_longer_than_the_pool_allows(single: Database) -> None:
     async with single.connection() as connection:
         assert await connection.fetchval(
