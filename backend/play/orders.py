@@ -31,7 +31,7 @@ from kit.clock import rfc3339
 from kit.postgres import Connection
 
 CHECK_TIMEOUT_SECONDS = 7.0
-"""Shorter than gateways wait for us: who waits for a busy engine, or for its lock, still hears that the orders are stored."""
+"""Shorter than gateways wait for us: who waits for a busy engine, or for its lock, still hears that orders are stored."""
 
 
 class Orders:
