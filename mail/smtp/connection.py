@@ -18,7 +18,7 @@ from mail.smtp.session import Session, SessionEnded
 _CLEAN_UP_SECONDS = 5.0
 _REPLY_CHARACTERS_MAX = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_NO_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
 _CLASSIFICATION = {
     Stage.CONNECT: "smtp_connect_failed",
     Stage.MAIL: "smtp_connection_lost",
@@ -229,7 +229,7 @@ def _right(stage: Stage, code: int) -> bool:
 
 def _command(line: bytes) -> bytes:
     """Write a command line. Raises ValueError where it would be more than one."""
-    if _NO_CONTROL.search(line):
+    if _CONTROL_BYTES.search(line):
         raise ValueError("a control character in a command")
     return line + b"\r\n"
 
