@@ -6,7 +6,7 @@ subscribers, then the streams with their status, then the listeners.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from gateway.backend_push.consumer import BackendPush
@@ -24,6 +24,7 @@ from gateway.envelope.service import EnvelopeStage, PayloadHashStage
 from gateway.keys.rest import keys_router
 from gateway.keys.service import SignerKeyUnusable, load_retired, load_signer, published_keys
 from gateway.limits.connections import ConnectionGuard
+from gateway.limits.in_flight import InFlightLimit
 from gateway.limits.rates import RateLimit, RateLimitStage
 from gateway.metrics_page import metrics_page
 from gateway.pipeline.service import Pipeline
@@ -47,7 +48,7 @@ from gateway.session_events.consumer import SessionEvents
 from gateway.sessions.rest import BackendSessions, NoSessions
 from gateway.sessions.service import Sessions, SessionStage
 from gateway.sessions.worker import Relookup
-from gateway.settings import Settings
+from gateway.settings import BackendSettings, Settings
 from gateway.signatures.service import SignatureStage, Verifier
 from gateway.stream_tail.consumer import TailReader
 from gateway.stream_tail.storage import TailStorage
@@ -126,27 +127,28 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
         except RedisUnavailable as error:
             raise StartError(f"Redis does not answer: {error}") from error
 
-        backend: RestClient | None = None
+        # Connections of their own for each: slow commands take none from lookups and sign-ins, which all others wait for.
+        commands = lookups = public_calls = None
         if settings.backend.http_url:
-            backend = await stack.enter_async_context(
-                RestClient.open(
-                    settings.backend.http_url,
-                    settings.backend.token,
-                    settings.backend.timeout,
-                    connections=settings.backend.connections,
+            commands, lookups, public_calls = [
+                await stack.enter_async_context(_backend_client(settings.backend, connections))
+                for connections in (
+                    settings.backend.connections,
+                    settings.backend.lookup_connections,
+                    settings.backend.public_connections,
                 )
-            )
+            ]
         else:
             _log.warning("backend_not_configured")
 
         # The pipeline, from left to right.
         sessions = Sessions(
-            BackendSessions(backend) if backend else NoSessions(), settings.session_tombstones_max
+            BackendSessions(lookups) if lookups else NoSessions(), settings.session_tombstones_max
         )
         verifier = Verifier()
         router = Router(
             routes,
-            BackendCommands(backend) if backend else NoCommands(),
+            BackendCommands(commands) if commands else NoCommands(),
             {
                 PayloadSize.COMMAND: limits.command_bytes_max,
                 PayloadSize.ORDERS: limits.orders_bytes_max,
@@ -171,6 +173,7 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
             await replay.prepare()
         except ReplayStoreAway as error:
             raise StartError(f"Redis takes no replay reservations: {error}") from error
+        in_flight = InFlightLimit(limits.session_in_flight_max, limits.user_in_flight_max)
         pipeline = Pipeline(
             [
                 EnvelopeStage(router.payload_bytes_max),
@@ -181,6 +184,7 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
                 RateLimitStage(
                     RateLimit(limits.session_rate, limits.session_burst, clock),
                     RateLimit(limits.user_rate, limits.user_burst, clock),
+                    in_flight,
                 ),
             ],
             refused,
@@ -265,7 +269,7 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
             [
                 welcome_router(),
                 keys_router(published_keys(signer, retired)),
-                forwarding_router(backend, RateLimit(limits.public_rate, limits.public_burst, clock)),
+                forwarding_router(public_calls, RateLimit(limits.public_rate, limits.public_burst, clock)),
             ],
             readiness,
             proxies,
@@ -316,6 +320,11 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
                     timeout_graceful_shutdown=shutdown_seconds,
                 )
             )
+        metrics.observe(
+            "gateway.commands.in_flight",
+            "commands that wait for the backend's answer",
+            lambda: in_flight.under_way,
+        )
         metrics.observe("gateway.push.streams", "open event streams", lambda: hub.open_streams)
         metrics.observe("gateway.connections.open", "open edge connections", lambda: guard.open_connections)
         metrics.observe("gateway.push.history_bytes", "bytes of history", lambda: history.weight_bytes)
@@ -346,6 +355,10 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
         finally:
             readiness.reason = "stopping"
             _log.info("gateway_stopping", streams=hub.open_streams)
+
+
+def _backend_client(settings: BackendSettings, connections: int) -> AbstractAsyncContextManager[RestClient]:
+    return RestClient.open(settings.http_url, settings.token, settings.timeout, connections=connections)
 
 
 def _close_hub(hub: PushHub) -> None:

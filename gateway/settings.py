@@ -65,7 +65,13 @@ class BackendSettings(Group):
         SecretStr(""), description="service token shown to the backend; required with either address"
     )
     timeout: Duration = Field(timedelta(seconds=10), description="longest wait for one answer of the backend")
-    connections: int = Field(128, ge=1, description="most connections to the backend at once")
+    connections: int = Field(128, ge=1, description="most connections at once for players' commands")
+    lookup_connections: int = Field(
+        64, ge=1, description="most connections at once for session lookups, which slow commands cannot take"
+    )
+    public_connections: int = Field(
+        32, ge=1, description="most connections at once for sign-in and the links of mails"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -123,6 +129,12 @@ class LimitSettings(Group):
         100.0, gt=0, description="commands a second of one user's sessions together, sustained"
     )
     user_burst: int = Field(200, ge=1, description="commands of one user's sessions at once")
+    session_in_flight_max: int = Field(
+        8, ge=1, description="commands of one device session that wait for their answer"
+    )
+    user_in_flight_max: int = Field(
+        16, ge=1, description="commands of one user's sessions that wait for their answer"
+    )
     session_streams_max: int = Field(8, ge=1, description="open event streams of one device session")
     public_rate: float = Field(20.0, gt=0, description="public HTTP calls a second of one address, sustained")
     public_burst: int = Field(60, ge=1, description="public HTTP calls of one address at once")

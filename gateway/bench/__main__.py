@@ -89,6 +89,8 @@ def _environment(redis_url: str, folder: Path, backend: str) -> dict[str, str]:
             "SESSION_BURST",
             "USER_RATE",
             "USER_BURST",
+            "SESSION_IN_FLIGHT_MAX",
+            "USER_IN_FLIGHT_MAX",
         )
     }
     return {

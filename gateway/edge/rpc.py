@@ -60,9 +60,9 @@ class EdgeCalls:
         began = perf_counter()
         status = "internal"
         code = ""
-        with self._told(signed):
+        passage = Passage(signed, address_of(ctx))
+        with self._told(signed), passage.held:
             try:
-                passage = Passage(signed, address_of(ctx))
                 await self._pipeline.admit(passage)
                 result = await self._router.execute(passage)
             except Refusal as refusal:

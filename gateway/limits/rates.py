@@ -3,7 +3,8 @@
 from collections import OrderedDict
 
 from gateway.limits.errors import RateLimited
-from gateway.pipeline.model import Passage
+from gateway.limits.in_flight import InFlightLimit
+from gateway.pipeline.model import Call, Passage
 from kit.clock import Clock
 
 _KEYS_MAX = 50_000
@@ -38,16 +39,23 @@ class RateLimit:
 class RateLimitStage:
     """Sixth: the session asks no more than its share, and the user's sessions together no more than theirs.
 
-    Behind the signature, so that nobody can spend what is another's.
+    Of requests, and of commands under way: an admitted command counts until its passage is over. Behind the signature, so
+    that nobody can spend what is another's.
     """
 
     name = "rate_limit"
 
-    def __init__(self, by_session: RateLimit, by_user: RateLimit) -> None:
+    def __init__(self, by_session: RateLimit, by_user: RateLimit, in_flight: InFlightLimit) -> None:
         self._by_session = by_session
         self._by_user = by_user
+        self._in_flight = in_flight
 
     async def check(self, passage: Passage) -> None:
-        """Raise RateLimited."""
-        self._by_session.take(passage.request.device_session_id)
-        self._by_user.take(passage.session.user_id)
+        """Raise RateLimited, or TooManyInFlight, which costs a token: asking again at once is no way round it."""
+        session = passage.session
+        self._by_session.take(session.device_session_id)
+        self._by_user.take(session.user_id)
+        if (
+            passage.request.call is Call.EXECUTE_COMMAND
+        ):  # streams stay for hours and have a limit of their own
+            passage.held.callback(self._in_flight.enter(session.device_session_id, session.user_id))

@@ -1,6 +1,7 @@
 """What a signed request is, whichever call it came by, and what is learnt about it on its way."""
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -63,6 +64,8 @@ class Passage:
     """Where it came from, proxies looked through."""
     watch: SessionWatch | None = None
     looked_up: Session | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    """Gives back what the stages lent for the time of the request; to be closed by whoever began the passage."""
 
     @property
     def session(self) -> Session:

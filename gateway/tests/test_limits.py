@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.limits.connections import ConnectionGuard
-from gateway.limits.errors import RateLimited
+from gateway.limits.errors import RateLimited, TooManyInFlight
+from gateway.limits.in_flight import InFlightLimit
 from gateway.limits.rates import RateLimit, RateLimitStage
 from gateway.pipeline.model import Passage
 from gateway.sessions.model import Session
@@ -46,6 +47,7 @@ async def test_the_stage_counts_by_session():
     stage = RateLimitStage(
         RateLimit(rate=0.001, burst=1, clock=ManualClock()),
         RateLimit(rate=0.001, burst=9, clock=ManualClock()),
+        InFlightLimit(9, 9),
     )
     await stage.check(passage(session(1)))
     await stage.check(passage(session(2)))
@@ -57,12 +59,28 @@ async def test_the_stage_counts_a_users_sessions_together():
     stage = RateLimitStage(
         RateLimit(rate=0.001, burst=9, clock=ManualClock()),
         RateLimit(rate=0.001, burst=2, clock=ManualClock()),
+        InFlightLimit(9, 9),
     )
     await stage.check(passage(session(1)))
     await stage.check(passage(session(2)))
     with pytest.raises(RateLimited):
         await stage.check(passage(session(3)))
     await stage.check(passage(session(4, user_id="u2")))
+
+
+def test_what_is_under_way_is_counted_by_session_and_by_user():
+    limit = InFlightLimit(session_max=2, user_max=3)
+    leave = limit.enter("s1", "u1")
+    limit.enter("s1", "u1")
+    with pytest.raises(TooManyInFlight):
+        limit.enter("s1", "u1")
+    limit.enter("s2", "u1")
+    with pytest.raises(TooManyInFlight):
+        limit.enter("s2", "u1")
+    limit.enter("s3", "u2")
+    assert limit.under_way == 4
+    leave()
+    limit.enter("s2", "u1")
 
 
 def test_connections_are_counted_by_address_and_altogether():

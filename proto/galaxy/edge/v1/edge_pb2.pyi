@@ -265,13 +265,15 @@ class RefusalDetail(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """A constant word: "stale_timestamp", "replayed_request", "unsupported_protocol_version", "session_revoked",
-    "rate_limited", "payload_too_large", "replay_store_rebuilding", "replay_store_unavailable", "backend_unavailable",
-    "push_stream_overflowed", "shutting_down".
+    "rate_limited", "too_many_in_flight", "payload_too_large", "replay_store_rebuilding", "replay_store_unavailable",
+    "backend_unavailable", "push_stream_overflowed", "shutting_down".
     """
     server_time_ms: _builtins.int
     """The gateway's clock, milliseconds since the Unix epoch; set with "stale_timestamp"."""
     retry_after_ms: _builtins.int
-    """When to try again, milliseconds from now; set with "rate_limited" and while a replay store is being rebuilt."""
+    """When to try again, milliseconds from now; set with "rate_limited", "too_many_in_flight" and while a replay store is
+    being rebuilt.
+    """
     key_id: _builtins.str
     """Which of the gateway's published keys signed; set with `server_time_ms`."""
     signature: _builtins.bytes

@@ -342,8 +342,8 @@ export declare const EventSchema: GenMessage<Event>;
 export declare type RefusalDetail = Message<"galaxy.edge.v1.RefusalDetail"> & {
   /**
    * A constant word: "stale_timestamp", "replayed_request", "unsupported_protocol_version", "session_revoked",
-   * "rate_limited", "payload_too_large", "replay_store_rebuilding", "replay_store_unavailable", "backend_unavailable",
-   * "push_stream_overflowed", "shutting_down".
+   * "rate_limited", "too_many_in_flight", "payload_too_large", "replay_store_rebuilding", "replay_store_unavailable",
+   * "backend_unavailable", "push_stream_overflowed", "shutting_down".
    *
    * @generated from field: string reason = 1;
    */
@@ -357,7 +357,8 @@ export declare type RefusalDetail = Message<"galaxy.edge.v1.RefusalDetail"> & {
   serverTimeMs: bigint;
 
   /**
-   * When to try again, milliseconds from now; set with "rate_limited" and while a replay store is being rebuilt.
+   * When to try again, milliseconds from now; set with "rate_limited", "too_many_in_flight" and while a replay store is
+   * being rebuilt.
    *
    * @generated from field: int64 retry_after_ms = 3;
    */
