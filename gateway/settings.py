@@ -123,12 +123,22 @@ class LimitSettings(Group):
     )
     address_rate: float = Field(500.0, gt=0, description="requests a second of one address, sustained")
     address_burst: int = Field(1000, ge=1, description="requests of one address at once")
-    session_rate: float = Field(50.0, gt=0, description="commands a second of one device session, sustained")
-    session_burst: int = Field(100, ge=1, description="commands of one device session at once")
-    user_rate: float = Field(
-        100.0, gt=0, description="commands a second of one user's sessions together, sustained"
+    session_rate: float = Field(
+        50.0,
+        gt=0,
+        description="commands a second of one device session, sustained; each started 64 KiB of a payload counts as one",
     )
-    user_burst: int = Field(200, ge=1, description="commands of one user's sessions at once")
+    session_burst: int = Field(
+        100, ge=1, description="commands of one device session at once, large ones counted likewise"
+    )
+    user_rate: float = Field(
+        100.0,
+        gt=0,
+        description="commands a second of one user's sessions together, sustained; each started 64 KiB counts as one",
+    )
+    user_burst: int = Field(
+        200, ge=1, description="commands of one user's sessions at once, large ones counted likewise"
+    )
     session_in_flight_max: int = Field(
         8, ge=1, description="commands of one device session that wait for their answer"
     )

@@ -8,6 +8,12 @@ from gateway.pipeline.model import Call, Passage
 from kit.clock import Clock
 
 _KEYS_MAX = 50_000
+_TOKEN_BYTES = 64 * 1024
+
+
+def tokens_of(payload_bytes: int) -> int:
+    """Return what a request with so large a payload costs: a token for each started 64 KiB, and one at least."""
+    return max(1, -(-payload_bytes // _TOKEN_BYTES))
 
 
 class RateLimit:
@@ -23,14 +29,18 @@ class RateLimit:
         self._keys_max = keys_max
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: str) -> None:
-        """Take one token. Raises RateLimited, which costs none."""
+    def take(self, key: str, tokens_wanted: int = 1) -> None:
+        """Take tokens; more than a full bucket holds empty it, so that every request may pass at some time.
+
+        Raises RateLimited, which costs none.
+        """
+        wanted = min(float(tokens_wanted), self._burst)
         now = self._clock.monotonic()
         tokens, since = self._buckets.get(key, (self._burst, now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
-        if tokens < 1.0:
-            raise RateLimited((1.0 - tokens) / self._rate)
-        self._buckets[key] = (tokens - 1.0, now)
+        if tokens < wanted:
+            raise RateLimited((wanted - tokens) / self._rate)
+        self._buckets[key] = (tokens - wanted, now)
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._keys_max:
             self._buckets.popitem(last=False)
@@ -39,8 +49,8 @@ class RateLimit:
 class RateLimitStage:
     """Sixth: the session asks no more than its share, and the user's sessions together no more than theirs.
 
-    Of requests, and of commands under way: an admitted command counts until its passage is over. Behind the signature, so
-    that nobody can spend what is another's.
+    Of requests, a large one counting as several, and of commands under way, counted until their passage is over. Behind
+    the signature, so that nobody can spend what is another's.
     """
 
     name = "rate_limit"
@@ -51,10 +61,11 @@ class RateLimitStage:
         self._in_flight = in_flight
 
     async def check(self, passage: Passage) -> None:
-        """Raise RateLimited, or TooManyInFlight, which costs a token: asking again at once is no way round it."""
+        """Raise RateLimited, or TooManyInFlight, which costs tokens: asking again at once is no way round it."""
         session = passage.session
-        self._by_session.take(session.device_session_id)
-        self._by_user.take(session.user_id)
+        tokens = tokens_of(len(passage.request.payload_bytes))
+        self._by_session.take(session.device_session_id, tokens)
+        self._by_user.take(session.user_id, tokens)
         if (
             passage.request.call is Call.EXECUTE_COMMAND
         ):  # streams stay for hours and have a limit of their own

@@ -7,7 +7,7 @@ import pytest
 from gateway.limits.connections import ConnectionGuard
 from gateway.limits.errors import RateLimited, TooManyInFlight
 from gateway.limits.in_flight import InFlightLimit
-from gateway.limits.rates import RateLimit, RateLimitStage
+from gateway.limits.rates import RateLimit, RateLimitStage, tokens_of
 from gateway.pipeline.model import Passage
 from gateway.sessions.model import Session
 from gateway.tests.test_envelope import request
@@ -39,8 +39,43 @@ def test_forgotten_keys_are_the_least_recently_used():
         limit.take("c")
 
 
-def passage(session: Session) -> Passage:
-    return Passage(request(device_session_id=session.device_session_id), "1.1.1.1", looked_up=session)
+@pytest.mark.parametrize(
+    ("payload_bytes", "tokens"), [(0, 1), (1, 1), (65_536, 1), (65_537, 2), (1_048_576, 16)]
+)
+def test_a_payload_costs_a_token_for_each_started_64_kib(payload_bytes: int, tokens: int):
+    assert tokens_of(payload_bytes) == tokens
+
+
+def test_a_request_dearer_than_the_whole_bucket_empties_a_full_one():
+    clock = ManualClock()
+    limit = RateLimit(rate=2.0, burst=4, clock=clock)
+    limit.take("a", 16)
+    with pytest.raises(RateLimited) as refusal:
+        limit.take("a", 16)
+    assert refusal.value.details["retry_after_ms"] == 2000
+    clock.advance(timedelta(seconds=2))
+    limit.take("a", 16)
+
+
+def passage(session: Session, payload_bytes: bytes = b"") -> Passage:
+    signed = request(device_session_id=session.device_session_id, payload_bytes=payload_bytes)
+    return Passage(signed, "1.1.1.1", looked_up=session)
+
+
+async def test_large_payloads_use_a_share_up_sooner():
+    stage = RateLimitStage(
+        RateLimit(rate=0.001, burst=20, clock=ManualClock()),
+        RateLimit(rate=0.001, burst=40, clock=ManualClock()),
+        InFlightLimit(99, 99),
+    )
+    large = b"x" * 1024 * 1024
+    await stage.check(passage(session(1), large))
+    with pytest.raises(RateLimited):
+        await stage.check(passage(session(1), large))
+    await stage.check(passage(session(1)))
+    await stage.check(passage(session(2), large))
+    with pytest.raises(RateLimited):  # 33 of the user's 40 are gone
+        await stage.check(passage(session(3), large))
 
 
 async def test_the_stage_counts_by_session():
