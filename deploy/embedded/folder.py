@@ -6,8 +6,8 @@ ports.json      the ports that the stores took last
 secrets/        passwords, tokens, keys (only the owner may read them)
 postgres/       the database          valkey/    the append-only file
 mailbox/        caught mail           engines/   what engine processes keep while they run
-logs/           a capped log per process
-run/            ready files and the state of a running stack; worthless afterwards
+logs/           a capped log per process (only the owner may read them)
+run/            ready files and the state of a running stack (likewise); worthless afterwards
 """
 
 import contextlib
@@ -64,7 +64,8 @@ class DataFolder:
                 self.stamp()
             self._mend()
             for inner in (self.logs, self.run):
-                inner.mkdir(exist_ok=True)
+                inner.mkdir(exist_ok=True, mode=0o700)
+                inner.chmod(0o700)  # an older release made them readable to all
         except BaseException:
             self.release_lock()
             raise
@@ -218,7 +219,8 @@ class DataFolder:
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         path = self.path / name
         draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(content, indent=2) + "\n")
+        with open(draft, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(json.dumps(content, indent=2) + "\n")
         draft.replace(path)
 
     def _read(self, name: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """One process's log: a file that cannot grow without end, and its last lines kept in memory."""
 
 import contextlib
+import os
 import threading
 from collections import deque
 from pathlib import Path
@@ -15,7 +16,8 @@ class LogFile:
     """Takes lines and appends them to `path`; a full file becomes `path.1`, replacing the one before it.
 
     A disk without space costs lines, never the process that wrote them: what cannot be stored is counted in `lost` and
-    still stands in the tail. Writers may be on any thread.
+    still stands in the tail. Writers may be on any thread. The file is its owner's alone, also one that was not before:
+    logs name players and addresses of the net.
     """
 
     def __init__(self, path: Path, *, bytes_max: int = FILE_BYTES_MAX) -> None:
@@ -24,8 +26,8 @@ class LogFile:
         self._bytes_max = bytes_max
         self._tail: deque[str] = deque(maxlen=TAIL_LINES_MAX)
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = self._open()
         self._size = path.stat().st_size
 
     def write(self, line: bytes) -> None:
@@ -54,8 +56,13 @@ class LogFile:
         self._file.close()
         with contextlib.suppress(OSError):
             self.path.replace(self.path.with_name(self.path.name + ".1"))
-        self._file = self.path.open("ab", buffering=0)
+        self._file = self._open()
         self._size = self.path.stat().st_size
+
+    def _open(self) -> IO[bytes]:
+        opened = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.fchmod(opened, 0o600)
+        return os.fdopen(opened, "ab", buffering=0)
 
 
 def pump(source: IO[bytes], log: LogFile) -> None:

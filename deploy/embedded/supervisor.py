@@ -88,7 +88,7 @@ class Supervisor:
         self._inherited = inherited
         self._check = check
         self._changed = changed
-        run_folder.mkdir(parents=True, exist_ok=True)
+        run_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.services = {
             spec.name: Service(
                 spec, LogFile(log_folder / f"{spec.name}.log"), run_folder / f"{spec.name}.ready"

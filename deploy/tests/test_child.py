@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,17 @@ def test_a_log_on_a_full_disk_loses_lines_but_keeps_its_tail(tmp_path):
     log.write(b"the last words\n")
     assert (log.lost, log.tail(1)) == (1, ("the last words",))
     log.close()
+
+
+def test_a_log_is_its_owners_alone_also_where_an_older_one_was_not(tmp_path):
+    path = tmp_path / "logs" / "it.log"
+    LogFile(path).close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    log = LogFile(path, bytes_max=1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    log.write(b"one\n")
+    log.write(b"two\n")
+    log.close()
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}

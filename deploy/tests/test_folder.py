@@ -1,6 +1,7 @@
 """The data folder by itself: its lock, its stamp, and whom it takes for an orphan."""
 
 import json
+import stat
 import subprocess
 import threading
 import time
@@ -101,3 +102,12 @@ def test_the_release_that_wrote_it_may_be_older_or_the_same_but_not_newer(folder
         stamp.write_text(json.dumps({"layout": 1, "release": newer}))
         with pytest.raises(FolderTooNewError):
             folder.claim()
+
+
+def test_logs_and_the_state_of_a_run_are_their_owners_alone_also_after_an_older_release(folder):
+    folder.logs.mkdir(parents=True, mode=0o755)
+    folder.stamp()
+    folder.claim()
+    folder.keep_state({"processes": {}})
+    assert stat.S_IMODE(folder.logs.stat().st_mode) == stat.S_IMODE(folder.run.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder.run / "state.json").stat().st_mode) == 0o600

@@ -155,6 +155,10 @@ def test_secrets_are_readable_by_their_owner_alone(launch, data_folder):
     assert len(secret) == 3
     for path in secret:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for folder in (data_folder / "logs", data_folder / "run"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+    for path in [*(data_folder / "logs").iterdir(), data_folder / "run" / "state.json"]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     for process in run.everybody():
         for value in json.loads((data_folder / "secrets" / "secrets.json").read_bytes()).values():
             assert value not in " ".join(process.cmdline()), "a secret stands on a command line"
