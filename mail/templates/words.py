@@ -4,9 +4,14 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-_LINKISH = re.compile(r"(?<=\w)[.:@](?=[\w/])")
+_DIRECTION = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_DIRECTION}]+")
+_CONTROL_BUT_LINES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_DIRECTION}]+")
+# Mail programs may write a host in its compatible form (NFKC) before they look for links; IDNA knows four full stops.
+_POINTS = r".\u2024-\u2026\u2488-\u249b\u3002\u33c2\u33c7\u33d8\ufe12\ufe19\ufe30\ufe52\uff0e\uff61\U0001f100"
+_COLONS = r":\u2a74\ufe13\ufe55\uff1a"
+_ATS = r"@\ufe6b\uff20"
+_LINKISH = re.compile(rf"(?<=\S)[{_POINTS}{_COLONS}{_ATS}](?=\S)")
 _WORD_JOINER = "\u2060"
 
 _WEEKDAYS = {

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mail.smtp.message import Letter, build_message
 from mail.templates.catalog import LOCALES, TEMPLATES, Kind, Variable
 from mail.templates.errors import BadVariables, UnknownTemplate
 from mail.templates.renderer import Templates, supported_locale
-from mail.templates.words import in_words, no_link, one_line, plural
+from mail.templates.words import in_words, lines, no_link, one_line, plural
 
 TEMPLATES_OBJECT = Templates()
 SAMPLES: dict[Kind, Any] = {
@@ -195,7 +196,20 @@ def test_no_name_breaks_out_of_the_headers_or_the_page(name: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["evil.example", "http://evil.example/x", "a@evil.example", "www.evil.example"]
+    "text",
+    [
+        "evil.example",
+        "http://evil.example/x",
+        "a@evil.example",
+        "www.evil.example",
+        "evil\u3002com",
+        "evil\uff0ecom",
+        "evil\uff61com",
+        "www\u2024evil\u2024com",
+        "http\uff1a//evil",
+        "a\uff20evil",
+        "\U0001f4a9.la",
+    ],
 )
 def test_a_name_cannot_pose_as_a_link(text: str):
     shown = no_link(text)
@@ -203,8 +217,15 @@ def test_a_name_cannot_pose_as_a_link(text: str):
     assert shown.replace("\u2060", "") == text
 
 
+def test_no_character_that_stands_for_a_point_a_colon_or_an_at_is_forgotten():
+    for character in map(chr, range(0x110000)):
+        if set(unicodedata.normalize("NFKC", character)) & set(".:@\u3002"):
+            assert no_link(f"a{character}b") == f"a{character}\u2060b", hex(ord(character))
+
+
 def test_control_and_direction_characters_are_taken_out():
-    assert one_line("a\r\nb\x00c\u202ed") == "a b c d"
+    assert one_line("a\r\nb\x00c\u202ed\u061ce\u200ef\u200fg") == "a b c d e f g"
+    assert lines("a\n\u200fb\u061cc") == "a\n b c"
 
 
 @pytest.mark.parametrize(
