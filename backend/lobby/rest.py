@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from backend.api.fields import Line
 from backend.api.model import IdempotentCall, Player, StoredAnswer
 from backend.lobby.enrollment import Enrollment
 from backend.lobby.errors import SettingsInvalid
@@ -58,7 +59,7 @@ def _imaginable(instant: datetime) -> datetime:
 class NewGame(Schema):
     """Settings of a game and the owner's race; all but `name` and `race_name` have defaults."""
 
-    name: str = Field(min_length=1, max_length=60)
+    name: Annotated[Line, Field(min_length=1, max_length=60)]
     race_name: str = Field(max_length=100)
     visibility: Visibility = Visibility.PUBLIC
     min_players: int = Field(2, ge=1, le=100)
