@@ -58,7 +58,8 @@ class TooBusy(CannotReach):
 
     def __init__(self, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"The gateway asks to slow down: try again in {retry_after_seconds:.0f} s.")
+        when = f"in {retry_after_seconds:.0f} s" if retry_after_seconds >= 1 else "shortly"
+        super().__init__(f"The gateway asks to slow down: try again {when}.")
 
 
 class Untrusted(GalaxyError):

@@ -12,6 +12,9 @@ from galaxy.edge.v1.edge_pb2 import RefusalDetail
 
 _DETAIL = "galaxy.edge.v1.RefusalDetail"
 _REVOKED = "device session is revoked"
+_TOO_LARGE = "payload_too_large"
+# What the RPC library says by itself, here of an answer or on the way there: it will be as large the next time.
+_OVERSIZED = "message is larger than configured max"
 _NOBODY_THERE = "error sending request"
 
 
@@ -53,16 +56,20 @@ def failure(error: ConnectError, edge_url: str) -> Failure:
             )
         case Code.FAILED_PRECONDITION:
             return _precondition(error, detail)
-        case Code.RESOURCE_EXHAUSTED if detail and detail.reason == "payload_too_large":
-            return Failure(Remedy.GIVE_UP, InvalidRequest("payload_too_large", error.message))
         case Code.RESOURCE_EXHAUSTED:
-            wait = detail.retry_after_ms / 1000 if detail else 0.0
-            return Failure(Remedy.REPEAT, TooBusy(wait), detail)
+            return _exhausted(error, detail)
         case Code.INVALID_ARGUMENT | Code.UNIMPLEMENTED | Code.NOT_FOUND | Code.OUT_OF_RANGE:
             return Failure(Remedy.GIVE_UP, InvalidRequest(error.code.value, error.message))
         case _:
             # UNAVAILABLE and DEADLINE_EXCEEDED above all; but INTERNAL too: once is no pattern.
             return Failure(Remedy.REPEAT, away, detail)
+
+
+def _exhausted(error: ConnectError, detail: RefusalDetail | None) -> Failure:
+    if (detail and detail.reason == _TOO_LARGE) or (not detail and _OVERSIZED in error.message):
+        return Failure(Remedy.GIVE_UP, InvalidRequest(_TOO_LARGE, error.message))
+    wait = detail.retry_after_ms / 1000 if detail else 0.0
+    return Failure(Remedy.REPEAT, TooBusy(wait), detail)
 
 
 def _precondition(error: ConnectError, detail: RefusalDetail | None) -> Failure:

@@ -15,7 +15,7 @@ from gateway.backend_push.source import PushRingSource
 from gateway.client_address.model import TrustedProxies
 from gateway.client_events.consumer import ClientEvents, ClientEventsSource
 from gateway.edge.application import edge_application
-from gateway.edge.interceptors import AddressRate
+from gateway.edge.interceptors import AddressRate, MessageSize
 from gateway.edge.listener import EdgeListener
 from gateway.edge.patience import ConnectionPatience
 from gateway.edge.rpc import EdgeCalls
@@ -259,9 +259,9 @@ async def build(  # noqa: PLR0915 - the inventory of the process, top to bottom
         edge_app = edge_application(
             calls,
             address_rate,
+            MessageSize(router.largest_payload_bytes, statuses, refused),
             proxies,
             settings.cors_origins,
-            payload_bytes_max=router.largest_payload_bytes,
             body_seconds=settings.edge.body_timeout.total_seconds(),
             send_seconds=settings.edge.send_timeout.total_seconds(),
         )

@@ -10,11 +10,9 @@ from gateway.client_address.asgi import ClientAddress
 from gateway.client_address.model import TrustedProxies
 from gateway.edge.asgi import GrpcNeedsTrailers, PatienceLimits, PlainAnswers
 from gateway.edge.codecs import edge_codecs
-from gateway.edge.interceptors import AddressRate, DefectsStayInside
+from gateway.edge.interceptors import AddressRate, DefectsStayInside, MessageSize
 from gateway.edge.rpc import EdgeCalls
 
-_ENVELOPE_BYTES = 8 * 1024
-"""What a request message holds beside its payload, at most."""
 _REQUEST_HEADERS = (
     "content-type",
     "connect-protocol-version",
@@ -30,18 +28,18 @@ _ANSWER_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin")
 def edge_application(
     calls: EdgeCalls,
     address_rate: AddressRate,
+    message_size: MessageSize,
     proxies: TrustedProxies,
     cors_origins: Sequence[str],
     *,
-    payload_bytes_max: int,
     body_seconds: float,
     send_seconds: float,
 ) -> ASGIApp:
-    """Build it; `payload_bytes_max` is the largest payload of any message type."""
+    """Build it."""
     app: ASGIApp = EdgeServiceASGIApplication(
         calls,
-        interceptors=[address_rate, DefectsStayInside()],
-        read_max_bytes=payload_bytes_max + _ENVELOPE_BYTES,
+        interceptors=[address_rate, message_size, DefectsStayInside()],
+        read_max_bytes=message_size.bytes_max,
         codecs=edge_codecs(),
     )
     app = GrpcNeedsTrailers(PlainAnswers(app))

@@ -1,4 +1,4 @@
-"""What stands around every call: the rate of one address, and no word of a defect to the outside."""
+"""What stands around every call: the rate of one address, the size of a message, no word of a defect to the outside."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -10,11 +10,14 @@ from connectrpc.request import RequestContext
 
 from gateway.client_address.model import household_of
 from gateway.edge.statuses import Statuses
+from gateway.envelope.errors import MessageTooLarge
 from gateway.limits.errors import RateLimited
 from gateway.limits.rates import RateLimit
 from kit.logs import get_logger
 
 _log = get_logger("edge")
+_ENVELOPE_BYTES = 8 * 1024
+"""What a request message holds beside its payload, at most."""
 REQUEST = TypeVar("REQUEST")
 RESPONSE = TypeVar("RESPONSE")
 Context = RequestContext[Any, Any]
@@ -45,6 +48,28 @@ class AddressRate(MetadataInterceptor[None]):
 
     async def on_end(self, token: None, ctx: Context, error: Exception | None, /) -> None:
         """Do nothing."""
+
+
+class MessageSize(MetadataInterceptor[None]):
+    """Says of a message that was too large to be read what is said of a payload: typed, so that nobody repeats it."""
+
+    def __init__(
+        self, payload_bytes_max: int, statuses: Statuses, on_refused: Callable[[str, str], None]
+    ) -> None:
+        """`payload_bytes_max` is the largest payload of any message type."""
+        self.bytes_max = payload_bytes_max + _ENVELOPE_BYTES
+        self._statuses = statuses
+        self._on_refused = on_refused
+
+    async def on_start(self, ctx: Context) -> None:
+        """Do nothing."""
+
+    async def on_end(self, _token: None, _ctx: Context, error: Exception | None, /) -> None:
+        """Replace the library's bare RESOURCE_EXHAUSTED: those of ours all carry a detail."""
+        if isinstance(error, ConnectError) and error.code is Code.RESOURCE_EXHAUSTED and not error.details:
+            refusal = MessageTooLarge(self.bytes_max)
+            self._on_refused("connection_guard", refusal.code)
+            raise self._statuses.error_of(refusal) from error
 
 
 class DefectsStayInside:

@@ -77,6 +77,25 @@ async def test_a_large_payload_and_answer_pass_whole(client: EdgeClient, player:
     assert body == {"turn": 1, "orders": {"format": "text", "text": text}}
 
 
+async def test_a_message_too_large_to_be_read_is_refused_with_the_limit(
+    client: EdgeClient, player: Player, gateway: Gateway, http: aiohttp.ClientSession
+):
+    for send in (
+        lambda: client.execute(player.command("play.orders.put", b"x" * 1_100_000)),
+        lambda: anext(client.subscribe(player.subscription(b"x" * 1_100_000))),
+    ):
+        with pytest.raises(Refused) as refused:
+            await send()
+        assert refused.value.code == "resource_exhausted"
+        assert refused.value.message == (
+            "the request is too large: at most 1056768 bytes are read, payload and all"
+        )
+        assert refused.value.detail is not None
+        assert (refused.value.detail.reason, refused.value.detail.retry_after_ms) == ("payload_too_large", 0)
+    labels = {"stage": "connection_guard", "reason": "payload_too_large"}
+    assert await metric(http, gateway, "gateway_pipeline_refusals_total", **labels) == 2
+
+
 async def test_stream(client: EdgeClient, player: Player, push: FakePush, signer_key: Ed25519PrivateKey):
     """gateway-runbook-latest:101-102 the first event of a stream is gateway.server_time.
 
