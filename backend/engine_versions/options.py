@@ -9,8 +9,9 @@ from jsonschema.exceptions import SchemaError, ValidationError
 
 _SCHEMA_BYTES_MAX = 64 * 1024
 _SAID_MAX = 200
-# References lead out of the schema, to wherever they say; NUL is what Postgres does not keep.
-_UNUSABLE = (b"$ref", b"$dynamicRef", b"\\u0000")
+# References lead out of the schema, to wherever they say; a pattern can take for ever over what players write; NUL is
+# what Postgres does not keep.
+_UNUSABLE = (b'"$ref"', b'"$dynamicRef"', b'"pattern"', b'"patternProperties"', b"\\u0000")
 
 
 def is_usable(schema: Any) -> bool:

@@ -1,7 +1,7 @@
 """Operators' calls about engine versions, under `/api/v1/admin`."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -32,6 +32,9 @@ class VersionView(Schema):
     digest: str | None
     enabled: bool
     registered_at: datetime
+    options_schema: dict[str, Any] | None = Field(
+        description="what its engines declared of a game's options; games are judged by it before they start"
+    )
 
 
 def _view(row: EngineVersion) -> VersionView:
@@ -41,6 +44,7 @@ def _view(row: EngineVersion) -> VersionView:
         digest=row.digest,
         enabled=row.enabled,
         registered_at=row.registered_at,
+        options_schema=dict(row.options_schema) if row.options_schema is not None else None,
     )
 
 
@@ -80,5 +84,11 @@ def versions_router(
     async def disable_version(operator: acting, version: str) -> VersionView:
         audit = audited(operator, "engine_version.disable", version)
         return _view(await versions.set_enabled(version, False, audit))
+
+    @router.post("/engine-versions/{version}/forget-options")
+    async def forget_options(operator: acting, version: str) -> VersionView:
+        """Drop a declared schema that refuses what it should not; the next engine that starts declares it anew."""
+        audit = audited(operator, "engine_version.forget_options", version)
+        return _view(await versions.forget_options(version, audit))
 
     return router

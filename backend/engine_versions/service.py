@@ -95,6 +95,18 @@ class EngineVersions:
             self._cache.put(learned)
             _log.info("engine_options_learned", engine_version=semver)
 
+    async def forget_options(self, semver: str, audit: Audit | None = None) -> EngineVersion:
+        """Judge by no schema until an engine of the version declares one again. Raises VersionNotFound."""
+        if not is_semver(semver):
+            raise VersionNotFound(version=semver)
+        async with self._transactions.write() as connection:
+            known = await self._locked(connection, semver)
+            forgotten = await self._storage.set_options_schema(connection, semver, None) or known
+            if audit is not None:
+                await audit(connection)
+        self._cache.put(forgotten)
+        return forgotten
+
     async def bootstrap(self, semver: str, image: str) -> None:
         """Register the installation's own version unless it is known; whatever was registered under it stays."""
         if not semver or self.find(semver) is not None:

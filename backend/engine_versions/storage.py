@@ -35,9 +35,9 @@ class VersionStorage:
         return _version(await connection.fetchrow(self._queries["set_enabled"], semver, enabled))
 
     async def set_options_schema(
-        self, connection: Connection, semver: str, schema: Mapping[str, Any]
+        self, connection: Connection, semver: str, schema: Mapping[str, Any] | None
     ) -> EngineVersion | None:
-        """Note what a version declares; None where that is known."""
+        """Note what a version declares, or that nobody knows; None where that is noted already."""
         row = await connection.fetchrow(self._queries["set_options_schema"], semver, schema)
         return _version(row) if row else None
 

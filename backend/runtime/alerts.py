@@ -1,6 +1,6 @@
 """Alerts of operators: which failure is told by which notification type, and how often."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from backend.outbox.model import AudienceKind, Intent
@@ -29,24 +29,28 @@ class Alerts:
     Whatever is not mailed still stands in the operation log and in the state of the game.
     """
 
-    def __init__(self, outbox: Outbox, clock: Clock, game_of: Callable[[str], AlertedGame]) -> None:
-        """`game_of` knows every game that has ever been started."""
+    def __init__(
+        self, outbox: Outbox, clock: Clock, game_of: Callable[[Connection, str], Awaitable[AlertedGame]]
+    ) -> None:
+        """`game_of` reads a game that has been started, within the transaction it is given."""
         self._outbox = outbox
         self._clock = clock
         self._game_of = game_of
 
     async def first_start_failed(self, connection: Connection, game_id: str, failure: RuntimeFailure) -> None:
         """Tell of a start that somebody asked for: of each owner and kind once an hour, however many games they try."""
-        game = self._game_of(game_id)
+        game = await self._game_of(connection, game_id)
         await self._tell(connection, _kind_of(failure), game, str(failure), game.owner_id)
 
     async def restart_failed(self, connection: Connection, game_id: str, failure: RuntimeFailure) -> None:
         """Tell that an engine that ran does not come up again: of each game and kind once an hour."""
-        await self._tell(connection, _kind_of(failure), self._game_of(game_id), str(failure), game_id)
+        game = await self._game_of(connection, game_id)
+        await self._tell(connection, _kind_of(failure), game, str(failure), game_id)
 
     async def turn_failed(self, connection: Connection, game_id: str, error: str) -> None:
         """Tell that a game was paused since a turn failed too often: of each game once an hour."""
-        await self._tell(connection, "runtime.turn_failed", self._game_of(game_id), error, game_id)
+        game = await self._game_of(connection, game_id)
+        await self._tell(connection, "runtime.turn_failed", game, error, game_id)
 
     async def _tell(
         self, connection: Connection, kind: str, game: AlertedGame, error: str, whose: str

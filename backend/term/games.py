@@ -23,6 +23,7 @@ from backend.play.control import GameControl
 from backend.play.engine_state import EngineStates
 from backend.play.generation import RetryPolicy, TurnGenerator
 from backend.play.notices import MoveNotices
+from backend.play.checking import OrderChecks
 from backend.play.orders import Orders
 from backend.play.patching import GamePatcher
 from backend.play.rest import play_router
@@ -48,6 +49,7 @@ from backend.scheduler.worker import TurnScheduler
 from backend.settings import BackendSettings
 from backend.telemetry import GameMetrics
 from backend.term.foundations import Foundations, Rooms, Routers
+from kit.postgres import Connection
 from kit.tasks import Worker
 
 
@@ -84,9 +86,10 @@ async def build(
     versions = EngineVersions(base.transactions, version_storage, known_versions)
     operations = OperationLog(base.transactions, runtime_storage, metrics, base.new_id)
 
-    def alerted(game_id: str) -> AlertedGame:
-        game = games.find(game_id)
-        assert game is not None, "the lobby's cache holds every game"
+    async def alerted(connection: Connection, game_id: str) -> AlertedGame:
+        # Of the table, not of the cache: whose commit went unanswered is not in the cache yet.
+        game = await lobby_storage.find(connection, game_id)
+        assert game is not None, "whatever has an engine has a row"
         return AlertedGame(game_id, game.settings.name, game.owner_id, game.settings.engine_version)
 
     alerts = Alerts(base.outbox, base.clock, alerted)

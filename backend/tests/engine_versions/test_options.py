@@ -42,6 +42,8 @@ def test_the_first_option_that_does_not_fit_is_named(options, place):
         {"properties": {"size": {"minimum": "one"}}},
         {"$ref": "http://127.0.0.1:1/schema"},
         {"$dynamicRef": "http://127.0.0.1:1/schema"},
+        {"properties": {"name": {"pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(a+)+$": {}}},
         {"title": "\0"},
         {"title": "\ud800"},
         {"title": "x" * 70_000},
@@ -62,6 +64,22 @@ async def test_what_a_version_takes_is_learned_at_its_first_start_and_kept(games
     async with open_bench(games_dsn, tmp_path, workers=False) as bench:
         await refused(bench, bad)
         await (await bench.player("ann")).ok("POST", "/games", NEW_GAME)
+
+
+@pytest.mark.stores
+async def test_operators_see_what_was_learned_and_have_it_forgotten(games_dsn, tmp_path):
+    bad = {**NEW_GAME, "engine_options": {"drop_idle": "never"}}
+    async with open_bench(games_dsn, tmp_path) as bench:
+        ann, bob = await bench.player("ann"), await bench.player("bob")
+        await started_game(bench, ann, bob)
+        (shown,) = (await bench.operator.ok("GET", "/engine-versions"))["items"]
+        assert "drop_idle" in shown["options_schema"]["properties"]
+        for _ in range(2):
+            forgotten = await bench.operator.ok("POST", "/engine-versions/1.0.0/forget-options")
+            assert forgotten["options_schema"] is None
+        await ann.ok("POST", "/games", bad)
+        missing = await bench.operator.call("POST", "/engine-versions/9.9.9/forget-options")
+        assert (missing.status, missing.error_code) == (404, "engine_version.not_found")
 
 
 async def refused(bench: Bench, game: object) -> None:

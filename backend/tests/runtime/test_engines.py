@@ -27,7 +27,7 @@ from backend.runtime.worker import Reconciler
 from backend.telemetry import GameMetrics
 from backend.tests.game_rooms import NEW_GAME, Bench, open_bench
 from kit.ids import uuid7
-from kit.postgres import PostgresUnavailable
+from kit.postgres import Connection, PostgresUnavailable
 from kit.tasks import Workers
 from kit.testing import ManualClock, eventually
 
@@ -113,7 +113,7 @@ class Rig:
         self.owner_of[game_id] = owner.user_id
         return game_id
 
-    def _alerted(self, game_id: str) -> AlertedGame:
+    async def _alerted(self, _: Connection, game_id: str) -> AlertedGame:
         return AlertedGame(game_id, "Sol", self.owner_of[game_id], "1.0.0")
 
     async def log(self) -> list[tuple[str, str, str | None, str | None]]:
