@@ -61,7 +61,9 @@ class RateLimitStage:
         self._in_flight = in_flight
 
     async def check(self, passage: Passage) -> None:
-        """Raise RateLimited, or TooManyInFlight, which costs tokens: asking again at once is no way round it."""
+        """Raise RateLimited; or what costs tokens, since asking again at once is no way round it: TooManyInFlight, or
+        TooManyStreams by the watch of a subscription.
+        """
         session = passage.session
         tokens = tokens_of(len(passage.request.payload_bytes))
         self._by_session.take(session.device_session_id, tokens)
@@ -70,3 +72,5 @@ class RateLimitStage:
             passage.request.call is Call.EXECUTE_COMMAND
         ):  # streams stay for hours and have a limit of their own
             passage.held.callback(self._in_flight.enter(session.device_session_id, session.user_id))
+        elif passage.watch is not None:
+            passage.watch.admitted()

@@ -49,10 +49,13 @@ class SessionWatch(Protocol):
     """Who must not miss a revocation while the session is being looked up."""
 
     def before_lookup(self, device_session_id: str) -> None:
-        """Hear which session is about to be looked up. May raise a Refusal."""
+        """Hear which session is about to be looked up, by whomever. May raise a Refusal."""
 
     def found(self, session: Session) -> None:
         """Hear of the session in the moment the lookup ends, with nothing awaited in between."""
+
+    def admitted(self) -> None:
+        """Hear that the request is the session's own and within its rates. May raise a Refusal."""
 
 
 @dataclass(slots=True)

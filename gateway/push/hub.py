@@ -34,6 +34,8 @@ class PushHub:
         self._session_streams_max = session_streams_max
         self._by_session: dict[str, set[PushStream]] = {}
         self._by_user: dict[str, set[PushStream]] = {}
+        self._seated: dict[str, set[PushStream]] = {}
+        """By session, those that count against its limit."""
         self._closed = False
         self._begun: dict[Lane, asyncio.Event] = {lane: asyncio.Event() for lane in Lane}
 
@@ -49,13 +51,10 @@ class PushHub:
     def register(self, device_session_id: str) -> PushStream:
         """Register a stream before its session is looked up: from now on a revocation of the session reaches it.
 
-        Raises GatewayShuttingDown or TooManyStreams.
+        It takes none of the session's places yet: nobody has shown that they may. Raises GatewayShuttingDown.
         """
         if self._closed:
             raise GatewayShuttingDown
-        siblings = self._by_session.get(device_session_id, set())
-        if len(siblings) >= self._session_streams_max:
-            raise TooManyStreams
         stream = PushStream(device_session_id, self._queue_events_max, self._queue_bytes_max)
         self._by_session.setdefault(device_session_id, set()).add(stream)
         return stream
@@ -65,8 +64,15 @@ class PushHub:
         stream.user_id = user_id
         self._by_user.setdefault(user_id, set()).add(stream)
 
+    def seat(self, stream: PushStream) -> None:
+        """Give a stream one of its session's places, behind the signature. Raises TooManyStreams."""
+        if len(self._seated.get(stream.device_session_id, ())) >= self._session_streams_max:
+            raise TooManyStreams
+        self._seated.setdefault(stream.device_session_id, set()).add(stream)
+
     def remove(self, stream: PushStream) -> None:
         """Forget a stream. Harmless when it is not there."""
+        _discard(self._seated, stream.device_session_id, stream)
         _discard(self._by_session, stream.device_session_id, stream)
         _discard(self._by_user, stream.user_id, stream)
 

@@ -156,7 +156,7 @@ class _Heartbeat:
 
 
 class _Registration:
-    """Registers a stream around the session lookup (pipeline.model.SessionWatch)."""
+    """Registers a stream around the session lookup and seats it at the end (pipeline.model.SessionWatch)."""
 
     def __init__(self, hub: PushHub) -> None:
         self._hub = hub
@@ -168,6 +168,10 @@ class _Registration:
     def found(self, session: Session) -> None:
         assert self.stream is not None
         self._hub.attach(self.stream, session.user_id)
+
+    def admitted(self) -> None:
+        assert self.stream is not None
+        self._hub.seat(self.stream)
 
     def withdraw(self) -> None:
         if self.stream is not None:

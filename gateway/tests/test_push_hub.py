@@ -259,12 +259,18 @@ async def test_closing_ends_all_streams_and_registers_no_more():
 
 async def test_a_session_has_a_bounded_number_of_streams():
     hub = new_hub()
+    unproven = [hub.register("s1") for _ in range(9)]
     streams = [open_stream(hub) for _ in range(8)]
+    for stream in streams:
+        hub.seat(stream)
     with pytest.raises(TooManyStreams):
-        hub.register("s1")
+        hub.seat(unproven[0])
+    hub.remove(unproven[1])
+    with pytest.raises(TooManyStreams):
+        hub.seat(unproven[0])
     hub.remove(streams[0])
-    hub.register("s1")
-    assert hub.open_streams == 8
+    hub.seat(unproven[0])
+    hub.seat(open_stream(hub, session="s2"))
 
 
 async def test_leaving_twice_is_harmless():

@@ -452,3 +452,35 @@ async def test_a_session_opens_a_bounded_number_of_streams(start_gateway: Gatewa
         with pytest.raises(Refused, check=lambda r: r.code == "resource_exhausted"):
             await anext(client.subscribe(player.subscription()))
         await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_subscriptions_that_nobody_signed_take_no_place_of_a_sessions_streams(
+    start_gateway: GatewayStarter, player: Player, backend: FakeBackend, http: aiohttp.ClientSession
+):
+    """Who knows a session's id alone could otherwise shut its owner out while lookups are slow."""
+    gateway = await start_gateway(limits=LimitSettings(session_streams_max=1))
+    async with edge_client("connect-h2", gateway.addresses["edge"]) as client:
+        backend.lookup_hold = hold = asyncio.Event()
+        forged = [
+            asyncio.ensure_future(
+                anext(client.subscribe(player.subscription(after={"signature": bytes(64)})))
+            )
+            for _ in range(3)
+        ]
+
+        async def all_looked_up() -> bool:
+            return backend.lookups == 3
+
+        await eventually(all_looked_up)
+        backend.lookup_hold = None
+        async with asyncio.timeout(10):
+            events = client.subscribe(player.subscription())
+            assert (await anext(events)).event_type == "gateway.server_time"
+            hold.set()
+            refusals = await asyncio.gather(*forged, return_exceptions=True)
+        assert {refused.code for refused in refusals if isinstance(refused, Refused)} == {"unauthenticated"}
+        with pytest.raises(Refused, check=lambda r: r.code == "resource_exhausted"):
+            await anext(client.subscribe(player.subscription()))
+        await events.aclose()  # type: ignore[attr-defined]
+    labels = {"stage": "rate_limit", "reason": "rate_limited"}
+    assert await metric(http, gateway, "gateway_pipeline_refusals_total", **labels) == 1
