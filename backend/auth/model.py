@@ -10,7 +10,7 @@ class ChallengeState(StrEnum):
 
     OPEN = "open"
     CONFIRMED = "confirmed"
-    REPLACED = "replaced"  # a later code was sent to the same address
+    REPLACED = "replaced"  # the same household asked again, or many others did
     EXHAUSTED = "exhausted"  # too many wrong codes
 
 

@@ -15,8 +15,15 @@ FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM auth_challenges WHERE
      (SELECT count(*) AS n, min(created_at) AS oldest FROM auth_challenges WHERE ip = $2 AND created_at > $3) i
 
 -- name: replace_open
--- Ends the open challenge of an address: a new code replaces it. $1 address.
-UPDATE auth_challenges SET state = 'replaced' WHERE email = $1 AND state = 'open'
+-- Ends the open challenge of an address that was asked for from the same IP, and all but the newest others, so that with the
+-- one to come no more than $3 are open. $1 address, $2 IP.
+UPDATE auth_challenges SET state = 'replaced'
+WHERE email = $1 AND state = 'open' AND challenge_id NOT IN (
+    SELECT challenge_id FROM auth_challenges
+    WHERE email = $1 AND state = 'open' AND ip <> $2
+    ORDER BY created_at DESC, challenge_id DESC
+    LIMIT $3 - 1
+)
 
 -- name: insert_challenge
 -- $1 id, $2 address, $3 locale, $4 IP, $5 code hash, $6 tries, $7 now, $8 expires at.

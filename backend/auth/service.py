@@ -78,7 +78,10 @@ class SignInService:
         self._new_id = new_id
 
     async def send_code(self, email: str, locale: str | None, address: str) -> SentCode:
-        """Send a code to an address in place of one sent before; `address` is the asking client's IP.
+        """Send a code to an address in place of one that the same household asked for; `address` is the asking client's IP.
+
+        Codes of other households stay: no stranger voids what its owner waits for. Each has tries of its own, or a stranger
+        could spend the owner's; the hourly limit bounds them all together.
 
         What it does, takes and answers is the same whoever the address belongs to, if anybody. Raises AddressMalformed and
         TooManyCodes.

@@ -11,6 +11,8 @@ from kit.postgres import Connection
 from kit.sql import load_queries
 
 _QUERIES = load_queries(__package__)
+OPEN_CHALLENGES_MAX = 3
+"""Codes for one address that may be on their way at once, each asked for from another household."""
 SIGN_OUT_EVERYWHERE = "sign_out_everywhere"
 
 
@@ -44,8 +46,8 @@ async def replace_challenge(
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Open a challenge for an address in the place of one that may be open."""
-    await connection.execute(_QUERIES["replace_open"], email)
+    """Open a challenge for an address in the place of the one that this IP may have open, or of the oldest of many."""
+    await connection.execute(_QUERIES["replace_open"], email, ip, OPEN_CHALLENGES_MAX)
     await connection.execute(
         _QUERIES["insert_challenge"], challenge_id, email, locale, ip, code_hash, tries, now, expires_at
     )

@@ -126,6 +126,47 @@ async def test_a_resend_replaces_the_code_before(backend, redis):
     assert (await backend.confirm(second, await backend.read_code(redis, second))).status == 200
 
 
+async def _ask_from(backend, address: str) -> str:
+    reply = await backend.call(
+        "POST",
+        "/api/v1/public/auth/send-email-code",
+        {"email": "ada@example.org"},
+        headers={"X-Forwarded-For": address},
+    )
+    assert reply.status == 200, reply.body
+    return str(reply.body["challenge_id"])
+
+
+async def test_a_stranger_who_asks_for_codes_voids_none_that_is_on_its_way(backend, redis):
+    mine = await _ask_from(backend, "192.0.2.1")
+    code = await backend.read_code(redis, mine)
+    strangers = await _ask_from(backend, "198.51.100.7")
+    wrong = f"{(int(await backend.read_code(redis, strangers)) + 1) % 1_000_000:06d}"
+    for left in (4, 3, 2, 1, 0):
+        tried = await backend.confirm(strangers, wrong)
+        assert tried.body["error"]["details"]["tries_left"] == left
+    assert (await backend.confirm(mine, code)).status == 200
+
+
+async def test_a_resend_from_the_same_network_replaces_its_own_code_alone(backend, redis):
+    mine = await _ask_from(backend, "2001:db8:0:1::1")
+    theirs = await _ask_from(backend, "2001:db8:0:2::1")
+    mine_code, their_code = [await backend.read_code(redis, sent) for sent in (mine, theirs)]
+    again = await _ask_from(backend, "2001:db8:0:1:ffff::9")
+    assert (await backend.confirm(mine, mine_code)).code == "auth.challenge_over"
+    assert (await backend.confirm(theirs, their_code)).status == 200
+    assert (await backend.confirm(again, await backend.read_code(redis, again))).status == 200
+
+
+async def test_no_more_than_three_codes_for_an_address_are_open_however_many_networks_ask(backend):
+    asked = [await _ask_from(backend, f"192.0.2.{n}") for n in range(5)]
+    async with backend.database() as connection:
+        rows = await connection.fetch(
+            "SELECT challenge_id::text AS id FROM auth_challenges WHERE state = 'open'"
+        )
+    assert {row["id"] for row in rows} == set(asked[-3:])
+
+
 async def test_a_code_of_another_challenge_does_not_count(backend, redis, monkeypatch):
     codes = iter(("123456", "654321"))  # by chance two are equal once in a million
     monkeypatch.setattr(AuthSecrets, "new_code", lambda _: next(codes))
