@@ -64,7 +64,9 @@ def built(points: float, mass: float, materials: float, resources: float) -> Bui
 def _affordable(points: float, mass: float, materials: float, resources: float) -> int:
     count = math.floor(points / (POINTS_PER_MASS * mass))
     if count * mass > materials:
-        if resources > 0.0:
+        # Where digging is next to impossible, both quotients run over; then what lies there is all there is.
+        diggable = resources > 0.0 and math.isfinite((materials + mass) / resources)
+        if diggable:
             with_digging = (points + materials / resources) / (POINTS_PER_MASS * mass + mass / resources)
             count = min(count, math.floor(with_digging))
         else:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.rules import growth, production, report_json, report_text, save, turn
@@ -122,6 +122,7 @@ def test_growth_landing_and_conversion_keep_the_bounds_to_the_last_bit(
 
 
 @given(st.floats(0.0, 1e5), st.floats(1.0, 1e4), st.floats(0.0, 1e4), st.floats(0.0, 25.0))
+@example(20.0, 1.0, 1.0, 2.225073858507203e-309)
 def test_ship_building_makes_as_many_ships_as_the_points_pay_for_and_no_more(
     points, mass, materials, resources
 ):
