@@ -77,13 +77,16 @@ integration: $(STAMP) ## user stories on an isolated stack
 	@$(PY) -m pytest integration -n 2 --dist loadfile
 
 ##@ Measured, each ending in one line of JSON
-.PHONY: bench-engine bench-gateway bench-mail bench-outbox chaos-mail
+.PHONY: bench-engine bench-gateway bench-mail bench-outbox bench-start chaos-mail
 BESIDE_STORES := $(PY) -m deploy.embedded.with_stores
 bench-engine: $(STAMP) ## how long a turn takes, and what an idle engine holds
 	@$(PY) -m engine.bench
 
 bench-gateway: $(STAMP) ## commands through the whole pipeline, against a bare gRPC server doing the same work
 	@$(BESIDE_STORES) sh -c '$(PY) -m gateway.bench --redis "$$GALAXY_TEST_REDIS_URL"'
+
+bench-start: $(STAMP) ## how long the whole platform takes to be ready, first and warm, and its memory
+	@$(PY) -m deploy.bench
 
 bench-mail: $(STAMP) ## mails a second, against a bare SMTP client on the same relay
 	@$(BESIDE_STORES) $(PY) -m mail.bench

@@ -1,4 +1,4 @@
-"""`make up` with the services themselves: ready in time, small enough, mail caught, data kept, nobody left behind."""
+"""`make up` with the services themselves: small enough, mail caught, data kept, nobody left behind."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from deploy.tests.conftest import UP, all_gone, wait_until
 
 pytestmark = pytest.mark.stores
 
-WARM_START_SECONDS_MAX = 15
 IDLE_MEMORY_MIB_MAX = 600
 
 
@@ -27,7 +25,6 @@ class Up:
 
     def __init__(self, data_folder: Path, output: Path) -> None:
         self.folder, self.output = data_folder, output
-        self.began = time.monotonic()
         with output.open("wb") as file:
             self.process = subprocess.Popen(
                 [
@@ -46,7 +43,6 @@ class Up:
                 env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},
             )
         wait_until(lambda: UP in self.text or self.process.poll() is not None, lambda: self.text)
-        self.took = time.monotonic() - self.began
         assert self.process.poll() is None, self.text
 
     @property
@@ -113,7 +109,6 @@ def test_a_newcomer_has_a_running_platform_a_code_in_the_mail_and_their_data_the
     assert all_gone(processes)
 
     second = up()
-    assert second.took < WARM_START_SECONDS_MAX
     said = re.search(r"([\d.]+) s · (\d+) MiB of memory", second.text)
     assert said is not None
     assert int(said[2]) < IDLE_MEMORY_MIB_MAX

@@ -96,13 +96,35 @@ def test_probes_answer_while_a_turn_is_computed(engine):
     worker.start()
     probed = 0
     while worker.is_alive():
-        started = time.monotonic()
         assert engine.client.call("GET", "/healthz").status == 200
-        assert time.monotonic() - started < 2.0
         probed += 1
     worker.join()
     assert answers[0].status == 200
     assert probed >= 2
+
+
+def test_a_turn_goes_ahead_of_the_checks_that_wait(engine):
+    assert engine.client.call("PUT", "/v1/game", GAME).status == 201
+    lines = "\n".join(f"D T{number} 1 0 0 0 1" for number in range(wire.LIMITS["orders_per_player"]))
+    body = {"player_id": "a", "turn": 1, "orders": {"format": "text", "text": lines}}
+    answered: list[str] = []
+
+    def ask(path: str, wanted: Any) -> None:
+        answered.append(f"{path} {engine.client.call('POST', path, wanted).status}")
+
+    with ThreadPoolExecutor(12) as pool:
+        checks = [pool.submit(ask, "/v1/orders:check", body) for _ in range(10)]
+        wait_for(lambda: bool(answered))
+        already = len(answered)
+        pool.submit(ask, "/v1/turns/1", turn()).result()
+    for each in checks:
+        each.result()
+    place = answered.index("/v1/turns/1 200")
+    # One is being computed, and one may have been answered while the turn was on its way.
+    assert place - already <= 3, answered
+    assert answered[place + 1 :].count("/v1/orders:check 409") >= 5, (
+        "those behind it hear that the turn has passed"
+    )
 
 
 def test_sigterm_in_the_middle_of_a_turn_ends_it_whole(start_engine):
