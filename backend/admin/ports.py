@@ -14,6 +14,13 @@ class RequireOperator(Protocol):
         """Return a dependency that gives the operator, or answers 401, or 403 where the role is less than `role`."""
 
 
+class Withdrawals(Protocol):
+    """Takes back what a blocked person still waits for."""
+
+    async def withdraw_all(self, connection: Connection, user_id: str) -> Callable[[], None]:
+        """Withdraw it inside the caller's transaction; return what tells the people concerned, once it has committed."""
+
+
 class AuditLog(Protocol):
     """Every mutation by an operator is a row, written with the mutation itself."""
 

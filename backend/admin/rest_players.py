@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from backend.admin.model import Operator, Role
-from backend.admin.ports import AuditLog, RequireOperator
+from backend.admin.ports import AuditLog, RequireOperator, Withdrawals
 from backend.api.fields import IdPath, Line
 from backend.auth.sessions import DeviceSessions
 from backend.leadership.ports import Transactions
@@ -66,6 +66,7 @@ class Revoked(Schema):
 def players_router(
     directory: UserDirectory,
     sessions: DeviceSessions,
+    withdrawals: Withdrawals,
     transactions: Transactions,
     audit: AuditLog,
     require_operator: RequireOperator,
@@ -107,20 +108,25 @@ def players_router(
 
     @router.post("/users/{user_id}/block", response_model=UserRow)
     async def block(operator: Acting, user_id: IdPath, body: Blocking) -> dict[str, Any]:
-        """Keep a player out: their sessions end, and no sign-in makes another. Again changes nothing."""
+        """Keep a player out: their sessions end, no sign-in makes another, applications and invites of theirs are withdrawn.
+
+        Again changes nothing.
+        """
         async with transactions.write() as connection:
             account, changed = await directory.set_blocked(connection, user_id, blocked=True)
             ended = await sessions.end_all(connection, user_id, InvalidationReason.REVOKED_BY_OPERATOR)
+            tell_of_withdrawals = await withdrawals.withdraw_all(connection, user_id)
             if changed:
                 details = {"reason": body.reason, "revoked": ended.count}
                 await audit.record(connection, operator, "user.blocked", user_id, details)
         directory.committed(account)
         ended.announce()
+        tell_of_withdrawals()
         return account_json(account)
 
     @router.post("/users/{user_id}/unblock", response_model=UserRow)
     async def unblock(operator: Acting, user_id: IdPath) -> dict[str, Any]:
-        """Let a blocked player sign in again; what ended stays over. Again changes nothing."""
+        """Let a blocked player sign in again; what ended or was withdrawn stays over. Again changes nothing."""
         async with transactions.write() as connection:
             account, changed = await directory.set_blocked(connection, user_id, blocked=False)
             if changed:

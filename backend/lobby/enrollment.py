@@ -1,13 +1,16 @@
 """How people come to sit in a game: applications, invites, leaving."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from backend.api.model import IdempotentCall, StoredAnswer
+from backend.cache import TableCache
 from backend.leadership.ports import Transactions
 from backend.lobby.errors import (
     AlreadyApplied,
     AlreadyMember,
+    ApplicantNotActive,
     ApplicationDecided,
     ApplicationNotFound,
     GameFull,
@@ -16,6 +19,7 @@ from backend.lobby.errors import (
     InviteNotFound,
     NotMember,
     NotOwner,
+    OwnerNotActive,
     OwnerStays,
     RaceNameTaken,
     TooManyApplications,
@@ -40,6 +44,7 @@ from backend.lobby.views import GameViews
 from backend.outbox.model import Intent
 from backend.outbox.ports import Outbox
 from backend.users.email import normalise_email
+from backend.users.model import AccountStatus
 from backend.users.ports import Users
 from kit.ids import NewId
 from kit.postgres import Connection
@@ -52,6 +57,7 @@ class Enrollment:
         self,
         transactions: Transactions,
         storage: LobbyStorage,
+        games: TableCache[str, Game],
         states: GameStates,
         changes: Changes,
         views: GameViews,
@@ -64,6 +70,7 @@ class Enrollment:
     ) -> None:
         self._transactions = transactions
         self._storage = storage
+        self._games = games
         self._states = states
         self._changes = changes
         self._views = views
@@ -81,8 +88,8 @@ class Enrollment:
     ) -> StoredAnswer:
         """Ask for a seat; the owner is told by intent, of each person and game once.
 
-        Raises GameNotFound, WrongState, GameFull, AlreadyMember, AlreadyApplied, TooManyApplications, RaceNameInvalid,
-        RaceNameTaken.
+        Raises GameNotFound, WrongState, GameFull, OwnerNotActive, AlreadyMember, AlreadyApplied, TooManyApplications,
+        RaceNameInvalid, RaceNameTaken.
         """
         application_id = self._new_id()
 
@@ -90,6 +97,8 @@ class Enrollment:
             game = await self._enrolling(connection, user_id, game_id)
             if game.settings.visibility is Visibility.INVITE:
                 raise WrongState("this game takes players by invite only", state=game.state)
+            if not self._is_active(game.owner_id):
+                raise OwnerNotActive
             name = self._free_name(game, race_name)
             if game.member_of(user_id):
                 raise AlreadyMember
@@ -139,7 +148,8 @@ class Enrollment:
     ) -> StoredAnswer:
         """Give an applicant a seat and tell them by intent.
 
-        Raises GameNotFound, NotOwner, ApplicationNotFound, ApplicationDecided, WrongState, GameFull, RaceNameTaken.
+        Raises GameNotFound, NotOwner, ApplicationNotFound, ApplicationDecided, WrongState, GameFull, ApplicantNotActive,
+        RaceNameTaken.
         """
 
         async def change(connection: Connection) -> Change:
@@ -148,6 +158,8 @@ class Enrollment:
                 raise WrongState(f"a game that is {game.state} takes no players", state=game.state)
             if game.full:
                 raise GameFull(max_players=game.seats_max)
+            if not self._is_active(application.user_id):
+                raise ApplicantNotActive
             game, state_changed = await self._seat(
                 connection, game, application.user_id, application.race_name
             )
@@ -256,13 +268,16 @@ class Enrollment:
     ) -> StoredAnswer:
         """Take the seat offered.
 
-        Raises InviteNotFound, InviteDecided, WrongState, GameFull, AlreadyMember, RaceNameInvalid, RaceNameTaken.
+        Raises InviteNotFound, InviteDecided, WrongState, GameFull, OwnerNotActive, AlreadyMember, RaceNameInvalid,
+        RaceNameTaken.
         """
 
         async def change(connection: Connection) -> Change:
             game, invite = await self._unanswered(connection, user_id, invite_id)
             if not game.state.enrolls:
                 raise WrongState(f"a game that is {game.state} takes no players", state=game.state)
+            if not self._is_active(invite.inviter_id):
+                raise OwnerNotActive
             if game.member_of(user_id):
                 raise AlreadyMember
             name = self._free_name(game, race_name)
@@ -313,7 +328,36 @@ class Enrollment:
         answer, _ = await self._changes.run(call, change)
         return answer
 
+    async def withdraw_all(self, connection: Connection, user_id: str) -> Callable[[], None]:
+        """Take back what a person still waits for, inside a transaction that blocks them: applications, invites by them.
+
+        Returns what tells the people concerned; to be called once the transaction has committed. Seats taken stay.
+        """
+        applied = await self._storage.withdraw_pending(connection, user_id)
+        invited = await self._storage.withdraw_invites(connection, user_id)
+
+        def announce() -> None:
+            for game_id in applied:
+                self._tell(game_id, "application_withdrawn", user_id)
+            for invite in invited:
+                invitee = invite.invitee_id
+                if invitee is None and invite.invitee_email is not None:
+                    account = self._users.find_by_email(invite.invitee_email)
+                    invitee = account.user_id if account is not None else None
+                self._tell(invite.game_id, "invite_withdrawn", invitee)
+
+        return announce
+
     # Parts
+
+    def _tell(self, game_id: str, reason: str, concerned: str | None) -> None:
+        game = self._games.find(game_id)
+        if game is not None:
+            self._states.committed(game, reason, also=(concerned,) if concerned else ())
+
+    def _is_active(self, user_id: str) -> bool:
+        account = self._users.find(user_id)
+        return account is not None and account.status is AccountStatus.ACTIVE
 
     async def _enrolling(self, connection: Connection, user_id: str, game_id: str) -> Game:
         await self._lobby.visible(connection, user_id, game_id)

@@ -7,6 +7,7 @@ Refusal
 ├── AlreadyMember, AlreadyApplied, AlreadyInvited, NotMember, OwnerStays
 ├── RaceNameInvalid, RaceNameTaken
 ├── TooManyGames, TooManyInvites, TooManyApplications
+├── ApplicantNotActive, OwnerNotActive                     their account is blocked or deleted
 ├── ApplicationDecided, InviteDecided                      a decision is made once
 └── SettingsInvalid                                        settings that make no game
 """
@@ -123,6 +124,20 @@ class InviteDecided(Refusal):
     """this invite has been answered already"""
 
     code = "lobby.invite_decided"
+    kind = RefusalKind.CONFLICT
+
+
+class ApplicantNotActive(Refusal):
+    """the account of this applicant is not active; turn the application down"""
+
+    code = "lobby.applicant_not_active"
+    kind = RefusalKind.CONFLICT
+
+
+class OwnerNotActive(Refusal):
+    """the account of the game's owner is not active; nobody could let you in"""
+
+    code = "lobby.owner_not_active"
     kind = RefusalKind.CONFLICT
 
 

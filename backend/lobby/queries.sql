@@ -99,6 +99,10 @@ UPDATE applications SET status = $2, decided_at = now() WHERE application_id = $
 UPDATE applications SET status = 'withdrawn', decided_at = coalesce(decided_at, now())
 WHERE game_id = $1 AND user_id = $2 AND status IN ('pending', 'approved')
 
+-- name: withdraw_pending
+-- $1 user. Ends whatever waits of theirs, in any game. Rows: game_id.
+UPDATE applications SET status = 'withdrawn', decided_at = now() WHERE user_id = $1 AND status = 'pending' RETURNING game_id
+
 -- name: find_open_application
 -- $1 game, $2 user. The waiting one, or none.
 SELECT * FROM applications WHERE game_id = $1 AND user_id = $2 AND status = 'pending'
@@ -140,6 +144,10 @@ SELECT * FROM invites WHERE invite_id = $1 FOR UPDATE
 UPDATE invites SET status = $2, invitee_id = $3, invitee_email = NULL, decided_at = now()
 WHERE invite_id = $1
 RETURNING *
+
+-- name: withdraw_invites
+-- $1 inviter. Takes away what nobody has answered, in any game. Rows: the invites.
+DELETE FROM invites WHERE inviter_id = $1 AND status = 'open' RETURNING *
 
 -- name: list_invites
 -- Those sent to a person. $1 user, $2 their address, $3 limit, $4 offset. Open ones first, each newest first.

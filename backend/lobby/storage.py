@@ -206,6 +206,10 @@ class LobbyStorage:
         """End every live application of a person to a game."""
         await connection.execute(self._queries["withdraw_applications"], game_id, user_id)
 
+    async def withdraw_pending(self, connection: Connection, user_id: str) -> list[str]:
+        """End a person's waiting applications to any game; return the games."""
+        return [row["game_id"] for row in await connection.fetch(self._queries["withdraw_pending"], user_id)]
+
     async def last_applications(
         self, connection: Connection, game_ids: Sequence[str], user_id: str
     ) -> Mapping[str, Application]:
@@ -255,6 +259,10 @@ class LobbyStorage:
     ) -> Invite:
         """Answer an invite; it belongs to that person from now on."""
         return _invite(await connection.fetchrow(self._queries["decide_invite"], invite_id, status, user_id))
+
+    async def withdraw_invites(self, connection: Connection, inviter_id: str) -> list[Invite]:
+        """Take the open invites of a person to any game away, as if they had never been; return them."""
+        return [_invite(row) for row in await connection.fetch(self._queries["withdraw_invites"], inviter_id)]
 
     async def list_invites(
         self, connection: Connection, user_id: str, email: str, limit: int, offset: int

@@ -81,7 +81,7 @@ UPDATE game_clocks SET retry_at = now() + $2 WHERE game_id = $1
 
 -- name: list_due
 -- Running games whose next turn should be generated now: begun before, forced, past the deadline, or with everybody who
--- decides being final. $1 only this game (null: all). Rows: game_id, turn, cause, in the order of deadlines.
+-- decides being final; whoever is blocked or gone cannot decide and is not waited for. $1 only this game (null: all). Rows: game_id, turn, cause, in the order of deadlines.
 SELECT c.game_id, c.current_turn + 1 AS turn,
        coalesce(i.cause, CASE WHEN c.forced THEN 'forced' WHEN c.next_turn_at <= now() THEN 'deadline' ELSE 'early' END)
            AS cause
@@ -96,12 +96,12 @@ WHERE g.state = 'running'
        OR c.forced
        OR c.next_turn_at <= now()
        OR (g.early_turn
-           AND EXISTS (SELECT FROM memberships m
-                       WHERE m.game_id = c.game_id AND m.user_id IS NOT NULL AND m.status = 'active')
-           AND NOT EXISTS (SELECT FROM memberships m
+           AND EXISTS (SELECT FROM memberships m JOIN accounts a USING (user_id)
+                       WHERE m.game_id = c.game_id AND m.status = 'active' AND a.status = 'active')
+           AND NOT EXISTS (SELECT FROM memberships m JOIN accounts a USING (user_id)
                            LEFT JOIN orders o ON o.game_id = m.game_id AND o.player_id = m.player_id
                                               AND o.turn = c.current_turn + 1
-                           WHERE m.game_id = c.game_id AND m.user_id IS NOT NULL AND m.status = 'active'
+                           WHERE m.game_id = c.game_id AND m.status = 'active' AND a.status = 'active'
                              AND o.final IS NOT TRUE)))
 ORDER BY c.next_turn_at
 

@@ -195,7 +195,7 @@ async def build_active(
         admin=[
             own_router(operators, signed_in),
             operators_router(operators, audit, require_operator),
-            players_router(users, sessions, transactions, audit, require_operator),
+            players_router(users, sessions, rooms.withdrawals, transactions, audit, require_operator),
             mail_router(facade, transactions, audit, require_operator),
             outbox_router(dead_letters, transactions, audit, require_operator),
             *rooms.routers.admin,

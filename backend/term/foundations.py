@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from backend.admin.ports import AuditLog, RequireOperator
+from backend.admin.ports import AuditLog, RequireOperator, Withdrawals
 from backend.api.model import IdempotentCall, Player
 from backend.api.ports import IdempotencyKeys
 from backend.leadership.ports import Transactions
@@ -73,6 +73,7 @@ class Rooms:
     """What a set of rooms gives to the process."""
 
     routers: Routers
+    withdrawals: Withdrawals
     workers: Sequence[Worker] = ()
     readiness: Sequence[Readiness] = ()
     reloads: Sequence[Callable[[], Awaitable[None]]] = ()

@@ -150,6 +150,7 @@ async def build(
     enrollment = Enrollment(
         base.transactions,
         lobby_storage,
+        games,
         states,
         changes,
         views,
@@ -259,6 +260,7 @@ async def build(
                 versions_router(versions, base.require_operator, base.audit),
             ],
         ),
+        enrollment,
         workers,
         [games.readiness, records.readiness, known_versions.readiness],
         [load_lobby, load_records],

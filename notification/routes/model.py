@@ -29,6 +29,7 @@ class SkipReason(StrEnum):
     """Why a route is not published."""
 
     USER_DELETED = "user_deleted"
+    USER_BLOCKED = "user_blocked"
     EMAIL_OFF = "email_off"
     NO_ADDRESS = "no_address"
     NO_ADMIN_ADDRESS = "no_admin_address"

@@ -41,13 +41,12 @@ class RoutePlanner:
 
     @staticmethod
     def _push(user: User) -> NewRoute:
-        gone = user.status is UserStatus.DELETED
         return NewRoute(
             f"push:{user.user_id}",
             Channel.PUSH,
             user_id=user.user_id,
             locale=user.locale,
-            skip_reason=SkipReason.USER_DELETED if gone else None,
+            skip_reason=_why_not_at_all(user),
         )
 
     def _email(self, kind: NotificationType, user: User, now: datetime) -> NewRoute:
@@ -70,8 +69,18 @@ class RoutePlanner:
 
 
 def _why_no_mail(kind: NotificationType, user: User) -> SkipReason | None:
-    if user.status is UserStatus.DELETED:
-        return SkipReason.USER_DELETED
+    if (reason := _why_not_at_all(user)) is not None:
+        return reason
     if kind.can_switch_off and kind.name in user.email_off:
         return SkipReason.EMAIL_OFF
     return None if user.email else SkipReason.NO_ADDRESS
+
+
+def _why_not_at_all(user: User) -> SkipReason | None:
+    match user.status:
+        case UserStatus.ACTIVE:
+            return None
+        case UserStatus.BLOCKED:
+            return SkipReason.USER_BLOCKED
+        case UserStatus.DELETED:
+            return SkipReason.USER_DELETED

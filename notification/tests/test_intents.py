@@ -169,6 +169,15 @@ async def test_routes_for_a_user_already_deleted_are_skipped(outside: Outside):
     assert await outside.events() == []
 
 
+async def test_routes_for_a_blocked_user_are_skipped_for_a_reason_of_their_own(outside: Outside):
+    ada = outside.people.add(status="blocked")
+    key = await outside.intend(recipients=[ada])
+    assert await outside.settled(key) == {f"push:{ada}": "skipped", f"email:{ada}": "skipped"}
+    rows = await outside.fetch("SELECT skip_reason, address FROM routes")
+    assert {(row["skip_reason"], row["address"]) for row in rows} == {("user_blocked", None)}
+    assert await outside.events() == []
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), min_size=1, max_size=12))
 async def test_one_intent_a_key_whatever_comes_in_whatever_order(

@@ -50,6 +50,23 @@ async def test_a_blocked_player_is_out_at_once_and_only_the_right_code_says_so(b
     assert asked[EMAIL] == asked["bob@example.org"] == asked["nobody@example.org"]
 
 
+async def test_a_block_takes_back_what_the_player_waits_for(backend, redis):
+    ada, bob = [await backend.sign_in(redis, email) for email in (EMAIL, "bob@example.org")]
+    token = await backend.operator_token()
+    await _admin(backend, token, "/engine-versions", {"version": "1.0.0", "image": "galaxy/game:1.0.0"})
+    new = {"name": "Sol", "race_name": "Terrans", "max_players": 4}
+    made = await backend.as_player(bob, "POST", "/games", new)
+    assert made.status == 201, made.body
+    game = f"/games/{made.body['game_id']}"
+    await backend.as_player(bob, "POST", f"{game}/open")
+    applied = await backend.as_player(ada, "POST", f"{game}/applications", {"race_name": "Vulcans"})
+    assert applied.status == 201, applied.body
+    await _admin(backend, token, f"/users/{ada.user_id}/block", {})
+    await _admin(backend, token, f"/users/{ada.user_id}/unblock")
+    left = await backend.as_player(bob, "GET", f"{game}/applications")
+    assert [row["status"] for row in left.body["items"]] == ["withdrawn"]
+
+
 async def test_an_unblocked_player_signs_in_anew_and_what_ended_stays_over(backend, redis):
     ada = await backend.sign_in(redis, EMAIL)
     token = await backend.operator_token()

@@ -68,6 +68,14 @@ async def test_a_final_may_be_withdrawn_while_others_think(bench: Bench, monkeyp
     await bench.until(ann, game_id, current_turn=1)
 
 
+async def test_an_early_turn_does_not_wait_for_somebody_who_is_blocked(bench: Bench):
+    ann, bob = await bench.player("ann"), await bench.player("bob")
+    game_id = await started_game(bench, ann, bob)
+    await bench.execute("UPDATE accounts SET status = 'blocked' WHERE user_id = $1", bob.user_id)
+    await ann.ok("POST", f"/games/{game_id}/orders/final", {"turn": 1, "final": True})
+    await bench.until(ann, game_id, current_turn=1)
+
+
 async def test_new_orders_take_a_final_mark_back(bench: Bench):
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob)
