@@ -198,7 +198,11 @@ class SchedulerSettings(Group):
     downtime_tolerance: Duration = Field(
         timedelta(seconds=10), description="an outage up to this long moves no deadline"
     )
-    turns_at_once: int = Field(4, ge=1, description="turns generated side by side")
+    turns_at_once: int = Field(
+        4,
+        ge=1,
+        description="turns generated side by side; one owner's games take at most half, rounded up",
+    )
     turn_failures_max: int = Field(3, ge=1, description="failures of one turn that pause its game")
     turn_retry_wait: Duration = Field(
         timedelta(seconds=5), description="wait after the first failure of a turn; doubles with each"

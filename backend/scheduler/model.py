@@ -68,6 +68,8 @@ class Due:
     game_id: str
     turn: int
     cause: TurnCause
+    owner_id: str
+    """Of the game; turns are shared out among owners."""
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ UPDATE game_clocks SET retry_at = now() + $2 WHERE game_id = $1
 
 -- name: list_due
 -- Running games whose next turn should be generated now: begun before, forced, past the deadline, or with everybody who
--- decides being final; whoever is blocked or gone cannot decide and is not waited for. $1 only this game (null: all). Rows: game_id, turn, cause, in the order of deadlines.
-SELECT c.game_id, c.current_turn + 1 AS turn,
+-- decides being final; whoever is blocked or gone cannot decide and is not waited for. $1 only this game (null: all). Rows: game_id, turn, cause, owner_id, in the order of deadlines.
+SELECT c.game_id, g.owner_id, c.current_turn + 1 AS turn,
        coalesce(i.cause, CASE WHEN c.forced THEN 'forced' WHEN c.next_turn_at <= now() THEN 'deadline' ELSE 'early' END)
            AS cause
 FROM game_clocks c

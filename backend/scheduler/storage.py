@@ -96,7 +96,7 @@ class ClockStorage:
     async def list_due(self, connection: Connection, game_id: str | None = None) -> Sequence[Due]:
         """Return what is due now on the database's clock, oldest deadline first."""
         rows = await connection.fetch(self._queries["list_due"], game_id)
-        return [Due(r["game_id"], r["turn"], TurnCause(r["cause"])) for r in rows]
+        return [Due(r["game_id"], r["turn"], TurnCause(r["cause"]), r["owner_id"]) for r in rows]
 
     async def beat(self, connection: Connection) -> tuple[datetime, datetime | None]:
         """Note that the scheduler looked; return the database's now and when it looked before."""

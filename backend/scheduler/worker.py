@@ -9,6 +9,7 @@ from backend.leadership.ports import Transactions
 from backend.scheduler.model import Due
 from backend.scheduler.ports import Notices, Turns
 from backend.scheduler.service import GameClocks
+from backend.scheduler.slots import FairSlots
 from kit.clock import Clock
 from kit.logs import get_logger
 from kit.postgres import PostgresUnavailable
@@ -40,7 +41,7 @@ class TurnScheduler:
         self._clock = clock
         self._poll_interval = poll_interval
         self._tolerance = downtime_tolerance
-        self._slots = asyncio.Semaphore(turns_at_once)
+        self._slots = FairSlots(turns_at_once)
         self._busy: set[str] = set()
         self._beaten_at: float | None = None
 
@@ -82,7 +83,7 @@ class TurnScheduler:
 
     async def _generate(self, due: Due) -> None:
         try:
-            async with self._slots:
+            async with self._slots.hold(due.owner_id):
                 await self._turns.generate(due)
         except PostgresUnavailable as error:
             _log.warning("turn_put_off", game_id=due.game_id, reason=str(error))

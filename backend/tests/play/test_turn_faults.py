@@ -172,7 +172,7 @@ async def test_publication_is_atomic(games_dsn, tmp_path):
             "CREATE TRIGGER no_intent BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION no_intent()"
         )
         await finalize(game_id, 1, ann, bob)
-        due = Due(game_id, 1, TurnCause.EARLY)
+        due = Due(game_id, 1, TurnCause.EARLY, ann.user_id)
         generator = generator_of(bench)
         signals = len(bench.ring.signals)
         with pytest.raises(Exception, match="no intent today"):
@@ -191,7 +191,7 @@ async def test_two_generators_at_once_publish_once(games_dsn, tmp_path):
         ann, bob = await two(bench)
         game_id = await began(bench, ann, bob)
         await finalize(game_id, 1, ann, bob)
-        due = Due(game_id, 1, TurnCause.EARLY)
+        due = Due(game_id, 1, TurnCause.EARLY, ann.user_id)
         generator = generator_of(bench)
         outcomes = await asyncio.gather(*(generator.generate(due) for _ in range(4)))
         assert sorted(outcomes) == ["not_due", "not_due", "not_due", "published"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.scheduler.model import Due
+from backend.scheduler.model import Due, TurnCause
 from backend.settings import SchedulerSettings
 from backend.tests.game_rooms import Bench, open_bench, scheduler_of, settings_for, started_game
 from kit.testing import eventually
@@ -219,3 +219,45 @@ async def test_a_short_break_moves_nothing(games_dsn, tmp_path):
         await scheduler.beat()
         assert [due.game_id for due in await scheduler.due()] == [game_id]
         assert await bench.rows("SELECT * FROM deadline_moves") == []
+
+
+async def test_a_single_game_does_not_wait_behind_twenty_of_another_owner(bench: Bench, monkeypatch):
+    """Twenty due games whose engines hang hold half of the slots, not all."""
+    ann, bob = await bench.player("ann"), await bench.player("bob")
+    game_id = await started_game(bench, ann, bob)
+    mallory = "0190a000-0000-7000-8000-00000000bad0"
+    crowd = [
+        Due(f"0190a000-0000-7000-8000-0000000000{number:02}", 1, TurnCause.DEADLINE, mallory)
+        for number in range(20)
+    ]
+    scheduler: Any = scheduler_of(bench)
+    look, turns = scheduler.due, scheduler._turns
+    generate, begun, end = turns.generate, set[str](), asyncio.Event()
+
+    async def due() -> list[Due]:
+        return [*(each for each in crowd if each.game_id not in scheduler._busy), *await look()]
+
+    async def hanging(due: Due) -> Any:
+        if due not in crowd:
+            return await generate(due)
+        begun.add(due.game_id)
+        await end.wait()
+        crowd.remove(due)
+        return None
+
+    async def crowded() -> bool:
+        return len(begun) == 2 and all(each.game_id in scheduler._busy for each in crowd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "due", due)
+        patched.setattr(turns, "generate", hanging)
+        await eventually(crowded)
+        await make_due(bench, game_id)
+        await bench.until(ann, game_id, current_turn=1)
+        assert len(begun) == 2, "the crowd kept to its half"
+        end.set()
+
+        async def gone() -> bool:
+            return not crowd and not scheduler._busy
+
+        await eventually(gone)
