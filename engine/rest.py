@@ -56,7 +56,7 @@ def error_response(error: EngineError, request_id: str) -> Response:
 
 
 class Api:
-    """The handlers of one machine. One lock serialises them; probes stand outside it."""
+    """The handlers of one machine. One lock serialises them; probes stand outside it, and order checks come to it singly."""
 
     def __init__(self, machine: Machine, token: str, log: Log, monotonic: Callable[[], float]) -> None:
         self._machine = machine
@@ -64,6 +64,7 @@ class Api:
         self._monotonic = monotonic
         self._token = token.encode()
         self._lock = asyncio.Lock()
+        self._checks = asyncio.Lock()
         self._info = orjson.dumps(info())
 
     def routes(self) -> list[Route]:
@@ -108,7 +109,10 @@ class Api:
 
     async def _check_orders(self, request: Request) -> Response:
         body = await _body(request, wire.LIMITS["orders_check_body_bytes"])
-        async with self._lock:
+        # Checks wait for one another out here: before a turn stands at most the one that is being computed.
+        async with self._checks, self._lock:
+            if await request.is_disconnected():
+                return Response(status_code=499)
             return _json(await asyncio.to_thread(lambda: self._machine.check(wire.orders_check(body))))
 
     async def _run_turn(self, request: Request) -> Response:
