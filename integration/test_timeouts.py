@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from backend.play.orders import CHECK_TIMEOUT_SECONDS
+from backend.play.checking import CHECK_TIMEOUT_SECONDS
 from gateway.settings import BackendSettings
 
 

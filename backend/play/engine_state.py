@@ -18,6 +18,7 @@ from backend.runtime.engine_client import (
     EngineSave,
 )
 from backend.runtime.locks import GameLocks
+from backend.runtime.model import Endpoint
 from backend.runtime.service import Engines
 from kit.logs import get_logger
 
@@ -53,6 +54,7 @@ class EngineStates:
         self._engines = engines
         self._clients = clients
         self._locks = GameLocks()
+        self._seen: dict[str, tuple[Endpoint, int]] = {}
 
     @asynccontextmanager
     async def hold(self, game_id: str) -> AsyncIterator[None]:
@@ -72,7 +74,8 @@ class EngineStates:
         assert self._locks.held(game.game_id), (
             "what an engine holds is asked and changed under the game's lock"
         )
-        client = self._clients.of(self._engines.endpoint_of(game.game_id))
+        endpoint = self._engines.endpoint_of(game.game_id)
+        client = self._clients.of(endpoint)
         held = await client.find_game()
         async with self._transactions.read() as connection:
             last = await self._storage.last_turn(connection, game.game_id)
@@ -85,7 +88,16 @@ class EngineStates:
         elif last is None:
             held = await client.create(game_request(game))
         _check(held, last)
+        self._seen[game.game_id] = endpoint, held.turn
         return client
+
+    def seen(self, game_id: str, turn: int) -> EngineClient | None:
+        """Return a client of the game's engine if `ready` found it to hold this turn; it may hold another one by now.
+
+        Needs no lock. Raises ContainersAway, EngineDown.
+        """
+        endpoint = self._engines.endpoint_of(game_id)
+        return self._clients.of(endpoint) if self._seen.get(game_id) == (endpoint, turn) else None
 
     async def declared_options(self, game: Game) -> Any:
         """Return what the game's engine declares as the schema of options; None where it says nothing of them.

@@ -5,6 +5,7 @@ Refusal
 ├── TurnClosed, NotComingTurn          orders are for the coming turn, until it begins
 ├── OrdersRefused                      the engine cannot read them at all
 ├── ReportNotFound
+├── CheckBusy                          more checks at once than a player or a game may have
 └── EngineUnavailable, TurnNotGenerated   the engine does not answer just now
 """
 
@@ -44,6 +45,13 @@ class OrdersRefused(Refusal):
 
     code = "play.orders_refused"
     kind = RefusalKind.INVALID
+
+
+class CheckBusy(Refusal):
+    """other checks of yours, or of this game, are still under way"""
+
+    code = "play.check_busy"
+    kind = RefusalKind.TOO_MANY
 
 
 class ReportNotFound(Refusal):

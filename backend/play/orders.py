@@ -1,8 +1,8 @@
 """Orders of the coming turn: filed, read back, checked, marked final."""
 
-import asyncio
-from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from backend.api.model import IdempotentCall, StoredAnswer
 from backend.api.ports import IdempotencyKeys
@@ -11,8 +11,9 @@ from backend.lobby.errors import NotMember
 from backend.lobby.model import Game, GameState, MemberStatus
 from backend.lobby.service import Lobby
 from backend.lobby.transitions import GameStates
-from backend.play.engine_state import EngineStates
+from backend.play.checking import OrderChecks
 from backend.play.errors import (
+    CheckBusy,
     EngineUnavailable,
     NotComingTurn,
     NotPlaying,
@@ -20,18 +21,12 @@ from backend.play.errors import (
     PlayerOut,
     TurnClosed,
 )
-from backend.play.model import NO_ORDERS, OrderSet
+from backend.play.model import OrderSet
 from backend.play.storage import PlayStorage
-from backend.runtime.engine_client import EngineError, EngineRefused
-from backend.runtime.errors import ContainersAway
-from backend.runtime.service import EngineDown
 from backend.scheduler.model import Clock
 from backend.scheduler.service import GameClocks
 from kit.clock import rfc3339
 from kit.postgres import Connection
-
-CHECK_TIMEOUT_SECONDS = 7.0
-"""Shorter than gateways wait for us: who waits for a busy engine, or for its lock, still hears that orders are stored."""
 
 
 class Orders:
@@ -44,7 +39,7 @@ class Orders:
         lobby: Lobby,
         states: GameStates,
         clocks: GameClocks,
-        engine_states: EngineStates,
+        checks: OrderChecks,
         keys: IdempotencyKeys,
     ) -> None:
         self._transactions = transactions
@@ -52,27 +47,34 @@ class Orders:
         self._lobby = lobby
         self._states = states
         self._clocks = clocks
-        self._engine_states = engine_states
+        self._checks = checks
         self._keys = keys
 
+    async def admit(self, user_id: str, game_id: str) -> None:
+        """Tell at little cost that somebody has a seat in a game. Raises GameNotFound, NotMember."""
+        async with self._transactions.read() as connection:
+            game = await self._lobby.visible(connection, user_id, game_id)
+        if game.member_of(user_id) is None:
+            raise NotMember
+
     async def put(
-        self, user_id: str, game_id: str, turn: int, orders: Mapping[str, Any], call: IdempotentCall | None
+        self, user_id: str, game_id: str, turn: int, orders: orjson.Fragment, call: IdempotentCall | None
     ) -> dict[str, Any]:
         """Store orders in place of what was filed, then have them checked; a *final* mark is taken back.
 
-        `check` is None while no engine answers: orders are not lost for want of a verdict. Raises GameNotFound, NotMember,
-        NotPlaying, PlayerOut, TurnClosed, NotComingTurn.
+        `check` is None where no engine answers, or too many checks are under way: orders are not lost for want of a verdict.
+        Raises GameNotFound, NotMember, NotPlaying, PlayerOut, TurnClosed, NotComingTurn.
         """
         game = await self._playing(user_id, game_id, turn)
         answer = await self._store(game, user_id, turn, orders, call)
         try:
-            check = await self._check(game, user_id, turn, orders)
-        except (EngineUnavailable, OrdersRefused):
+            check = await self._checks.verdicts(game, user_id, turn, orders)
+        except (CheckBusy, EngineUnavailable, OrdersRefused):
             check = None
         return {**answer, "check": check}
 
     async def _store(
-        self, game: Game, player_id: str, turn: int, orders: Mapping[str, Any], call: IdempotentCall | None
+        self, game: Game, player_id: str, turn: int, orders: orjson.Fragment, call: IdempotentCall | None
     ) -> dict[str, Any]:
         async with self._transactions.write() as connection:
             known = await self._keys.first_answer(connection, call)
@@ -107,10 +109,13 @@ class Orders:
             "stored_at": rfc3339(filed.stored_at) if filed and filed.orders is not None else None,
         }
 
-    async def check(self, user_id: str, game_id: str, turn: int, orders: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the engine's verdicts and forecast; nothing is stored. Raises as `put`, and EngineUnavailable."""
+    async def check(self, user_id: str, game_id: str, turn: int, orders: orjson.Fragment) -> dict[str, Any]:
+        """Return the engine's verdicts and forecast; nothing is stored.
+
+        Raises as `put`, and CheckBusy, EngineUnavailable, OrdersRefused.
+        """
         game = await self._playing(user_id, game_id, turn)
-        return {"turn": turn, "check": await self._check(game, user_id, turn, orders)}
+        return {"turn": turn, "check": await self._checks.verdicts(game, user_id, turn, orders)}
 
     async def finalize(
         self, user_id: str, game_id: str, turn: int, final: bool, call: IdempotentCall | None
@@ -152,24 +157,6 @@ class Orders:
         _coming(clock, turn)
         if await self._storage.has_inputs(connection, game_id, turn):
             raise TurnClosed(turn=turn)
-
-    async def _check(
-        self, game: Game, player_id: str, turn: int, orders: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        try:
-            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-                # The check itself needs no lock: an engine that is replaced or turned meanwhile does not answer it wrongly.
-                async with self._engine_states.hold(game.game_id):
-                    client = await self._engine_states.ready(game)
-                return await client.check(
-                    {"player_id": player_id, "turn": turn, "orders": orders or NO_ORDERS}
-                )
-        except EngineRefused as refusal:
-            if refusal.code in {"invalid_field", "malformed_json", "body_too_large"}:
-                raise OrdersRefused(refusal.message, **dict(refusal.details)) from refusal
-            raise EngineUnavailable(retry_after_seconds=5) from refusal
-        except (EngineError, EngineDown, ContainersAway, TimeoutError) as error:
-            raise EngineUnavailable(retry_after_seconds=5) from error
 
 
 def _coming(clock: Clock, turn: int) -> None:

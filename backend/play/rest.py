@@ -2,54 +2,20 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from backend.api.model import IdempotentCall, Player
 from backend.lobby.paths import GameId
 from backend.play.archive import Archive
 from backend.play.model import ReportFormat
 from backend.play.orders import Orders
+from backend.play.orders_body import TURN_MAX, SentOrders, described_body, read_orders
 from kit.clock import rfc3339
 from kit.rest import Page, Paging, Schema, dumps
-
-ORDERS_BYTES_MAX = 1024 * 1024
-TURN_MAX = 1_000_000
-
-
-def _writable(orders: Any) -> Any:
-    """Refuse what cannot be written as UTF-8 JSON again: a lone surrogate would fail the turn of everybody."""
-    try:
-        size_bytes = len(dumps(orders.model_dump() if isinstance(orders, Schema) else orders))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError("cannot be written as JSON in UTF-8") from error
-    if size_bytes > ORDERS_BYTES_MAX:
-        raise ValueError(f"hold more than {ORDERS_BYTES_MAX} bytes")
-    return orders
-
-
-class TextOrders(Schema):
-    """Orders as the order language writes them, one a line."""
-
-    format: Literal["text"]
-    text: str
-
-
-class JsonOrders(Schema):
-    """Orders as objects; their schemas stand in the engine's `/v1/info`."""
-
-    format: Literal["json"]
-    orders: list[Any]
-
-
-class OrdersBody(Schema):
-    """Orders for a turn."""
-
-    turn: int = Field(ge=1, le=TURN_MAX)
-    orders: Annotated[TextOrders | JsonOrders, Field(discriminator="format"), AfterValidator(_writable)]
 
 
 class FinalBody(Schema):
@@ -121,6 +87,14 @@ def play_router(
     current = Annotated[Player, Depends(current_player)]
     repeat = Annotated[IdempotentCall | None, Depends(idempotent_call)]
     wanted = Annotated[Paging, Depends(Paging)]
+    described = described_body()
+
+    async def admitted(me: current, game_id: GameId, request: Request) -> SentOrders:
+        # Reading a body costs many times its length: strangers, and those who name no game, are told so before it.
+        await orders.admit(me.user_id, game_id)
+        return await read_orders(request)
+
+    sent = Annotated[SentOrders, Depends(admitted)]
 
     @router.get("/games/{game_id}/orders", response_model=FiledOrders)
     async def get_orders(
@@ -128,14 +102,13 @@ def play_router(
     ) -> Response:
         return _json(await orders.get(me.user_id, game_id, turn))
 
-    @router.put("/games/{game_id}/orders", response_model=StoredOrders)
-    async def put_orders(me: current, game_id: GameId, body: OrdersBody, call: repeat) -> Response:
-        filed = body.orders.model_dump()
-        return _json(await orders.put(me.user_id, game_id, body.turn, filed, call))
+    @router.put("/games/{game_id}/orders", response_model=StoredOrders, openapi_extra=described)
+    async def put_orders(me: current, game_id: GameId, body: sent, call: repeat) -> Response:
+        return _json(await orders.put(me.user_id, game_id, body.turn, body.orders, call))
 
-    @router.post("/games/{game_id}/orders/check", response_model=CheckedOrders)
-    async def check_orders(me: current, game_id: GameId, body: OrdersBody) -> Response:
-        return _json(await orders.check(me.user_id, game_id, body.turn, body.orders.model_dump()))
+    @router.post("/games/{game_id}/orders/check", response_model=CheckedOrders, openapi_extra=described)
+    async def check_orders(me: current, game_id: GameId, body: sent) -> Response:
+        return _json(await orders.check(me.user_id, game_id, body.turn, body.orders))
 
     @router.post("/games/{game_id}/orders/final", response_model=FinalMark)
     async def finalize_orders(me: current, game_id: GameId, body: FinalBody, call: repeat) -> Response:

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from backend.play.model import OrderSet, Report, ReportFormat, Turn, TurnInputs
 from backend.runtime.engine_client import EngineSave
 from backend.scheduler.model import TurnCause
@@ -21,7 +23,7 @@ class PlayStorage:
     # Orders
 
     async def put_orders(
-        self, connection: Connection, game_id: str, turn: int, player_id: str, orders: Mapping[str, Any]
+        self, connection: Connection, game_id: str, turn: int, player_id: str, orders: orjson.Fragment
     ) -> OrderSet:
         """Store a player's orders; a *final* mark is taken back."""
         row = await connection.fetchrow(self._queries["put_orders"], game_id, turn, player_id, orders)

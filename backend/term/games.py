@@ -19,11 +19,11 @@ from backend.lobby.views import GameViews
 from backend.lobby.worker import EnrollmentWorker
 from backend.play.admin_rest import game_control_router
 from backend.play.archive import Archive
+from backend.play.checking import OrderChecks
 from backend.play.control import GameControl
 from backend.play.engine_state import EngineStates
 from backend.play.generation import RetryPolicy, TurnGenerator
 from backend.play.notices import MoveNotices
-from backend.play.checking import OrderChecks
 from backend.play.orders import Orders
 from backend.play.patching import GamePatcher
 from backend.play.rest import play_router
@@ -200,7 +200,13 @@ async def build(
         base.telemetry.tracer,
     )
     orders = Orders(
-        base.transactions, play_storage, lobby, states, clocks, engine_states, base.idempotency_keys
+        base.transactions,
+        play_storage,
+        lobby,
+        states,
+        clocks,
+        OrderChecks(engine_states),
+        base.idempotency_keys,
     )
     archive = Archive(base.transactions, play_storage, lobby)
     patcher = GamePatcher(

@@ -199,7 +199,7 @@ async def _asked_anew(
     try:
         return (await galaxy.play.check_orders(game.game_id, turn, parsed)).check
     except Refused as refused:
-        if refused.code != "play.engine_unavailable":
+        if refused.code not in {"play.engine_unavailable", "play.check_busy"}:
             raise
         shell.say("The engine could not be asked just now: the orders go unchecked.")
         return None

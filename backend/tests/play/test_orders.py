@@ -49,24 +49,41 @@ async def test_orders_are_taken_for_the_coming_turn_from_players_alone(bench: Be
 
 
 @pytest.mark.parametrize(
-    "orders",
+    ("orders", "status"),
     [
-        {"format": "xml", "text": ""},
-        {"format": "text"},
-        {"format": "text", "text": "", "orders": []},
-        {"format": "json", "orders": "P 1 CAP"},
-        {"format": "text", "text": "\ud800"},
-        {"format": "text", "text": "x" * (1024 * 1024)},
+        ({"format": "xml", "text": ""}, 422),
+        ({"format": "text"}, 422),
+        ({"format": "text", "text": "", "orders": []}, 422),
+        ({"format": "json", "orders": "P 1 CAP"}, 422),
+        ({"format": "json", "orders": [{}] * 10_001}, 422),
+        ({"format": "text", "text": "\ud800"}, 400),
+        ({"format": "json", "orders": [float("nan")]}, 400),
+        ({"format": "text", "text": "x" * (1024 * 1024)}, 422),
     ],
 )
-async def test_what_can_be_no_order_set_is_refused_before_it_is_stored(bench: Bench, orders):
+async def test_what_can_be_no_order_set_is_refused_before_it_is_stored(bench: Bench, orders, status):
     """A set that the engine could not read would fail the turn of everybody."""
     ann, bob = await bench.player("ann"), await bench.player("bob")
     game_id = await started_game(bench, ann, bob)
     raw = json.dumps({"turn": 1, "orders": orders}).encode()
     answer = await ann.call("PUT", f"/games/{game_id}/orders", raw=raw)
-    assert (answer.status, answer.error_code) == (422, "invalid_request")
+    assert (answer.status, answer.error_code) == (status, "invalid_request")
     assert await bench.rows("SELECT * FROM orders") == []
+
+
+async def test_strangers_are_told_so_before_their_orders_are_read(bench: Bench):
+    """Objects cost many times their JSON: only who has a seat may have theirs made."""
+    ann, bob, cid = [await bench.player(name) for name in ("ann", "bob", "cid")]
+    game_id = await started_game(bench, ann, bob)
+    nowhere = "0190a000-0000-7000-8000-00000000dead"
+    for method, path in (("PUT", "orders"), ("POST", "orders/check")):
+        answers = [
+            await cid.call(method, f"/games/{game}/{path}", raw=b"no JSON") for game in (nowhere, game_id)
+        ]
+        assert [(answer.status, answer.error_code) for answer in answers] == [
+            (404, "lobby.game_not_found"),
+            (403, "lobby.not_member"),
+        ]
 
 
 async def test_orders_are_kept_while_no_engine_answers(bench: Bench):
