@@ -63,7 +63,7 @@ def families_api(
         """Say to whoever opens the address that `make up` prints how to go on; it tells nothing that needs a login."""
         return {
             "what": "the operators' calls of Galaxy's backend",
-            "log_in": 'POST /api/v1/admin/login with {"login", "password"}',
+            "log_in": 'POST /api/v1/admin/login with {"user", "password"}',
             "then": "send the token of the answer as Authorization: Bearer",
             "calls": "described in docs/ARCHITECTURE.md, 3.4, and backend/docs/runbook.md",
         }

@@ -89,8 +89,7 @@ def test_the_page_for_players_lists_every_order_as_the_catalogue_has_it():
     ]
 
 
-def test_the_opening_that_players_are_told_is_accepted():
-    first_turn = ORDERS.split("```")[1].split("\n\n")[0]
-    written = "\n".join(re.split(r" {3,}", line)[0] for line in first_turn.strip().splitlines())
-    assert all(line.order is not None for line in read_text(written))
-    assert len(read_text(written)) == 4
+def test_the_opening_that_players_are_told_can_be_pasted_as_it_stands():
+    first, second = (read_text(block) for block in ORDERS.split("```")[1:4:2])
+    assert [len(first), len(second)] == [4, 5]
+    assert all(line.order is not None for line in (*first, *second))

@@ -92,4 +92,4 @@ async def test_the_address_printed_for_operators_says_how_to_go_on(backend):
     for path in ("/api/v1/admin", "/api/v1/admin/"):
         index = await backend.call("GET", path, token=None)
         assert index.status == 200
-        assert "POST /api/v1/admin/login" in index.body["log_in"]
+        assert 'POST /api/v1/admin/login with {"user", "password"}' in index.body["log_in"]

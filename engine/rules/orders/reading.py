@@ -149,7 +149,7 @@ def _positional(spec: Spec, words: list[str]) -> dict[str, Any]:
         elif not param.optional:
             raise _syntax(f"{param.name} is missing: {param.meaning}.")
     if words:
-        raise _syntax(f"Too many words, from {words[0][:20]} on.")
+        raise _syntax(f'Too many words, from "{words[0][:20]}" on; a remark begins with a semicolon.')
     return values
 
 
