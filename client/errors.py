@@ -23,14 +23,17 @@ class GalaxyError(Exception):
 
 
 class NotSignedIn(GalaxyError):
-    """Nobody is signed in under this profile, or the platform no longer knows the session."""
+    """Nobody is signed in under this profile, or the platform no longer knows the session.
+
+    The message says what is; the command to type depends on the profile, and the shell adds it.
+    """
 
 
 class SessionRevoked(NotSignedIn):
     """The session of this device was ended; only a new sign-in helps."""
 
     def __init__(self) -> None:
-        super().__init__("This device was signed out from elsewhere; sign in again.")
+        super().__init__("The session of this device was ended.")
 
 
 class Refused(GalaxyError):

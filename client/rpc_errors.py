@@ -51,9 +51,7 @@ def failure(error: ConnectError, edge_url: str) -> Failure:
     away = CannotReach(f"The gateway at {edge_url} does not answer{why}")
     match error.code:
         case Code.UNAUTHENTICATED:
-            return Failure(
-                Remedy.GIVE_UP, NotSignedIn("The platform does not know this device any more; sign in again.")
-            )
+            return Failure(Remedy.GIVE_UP, NotSignedIn("The platform does not know this device any more."))
         case Code.FAILED_PRECONDITION:
             return _precondition(error, detail)
         case Code.RESOURCE_EXHAUSTED:

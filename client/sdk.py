@@ -108,9 +108,7 @@ class Galaxy:
     def identity(self) -> keys.Identity:
         """Return who is signed in, or raise NotSignedIn."""
         if self._identity is None:
-            raise NotSignedIn(
-                f"Nobody is signed in under the profile '{self._store.profile}': run `galaxy sign-in`."
-            )
+            raise NotSignedIn(f"Nobody is signed in under the profile '{self._store.profile}'.")
         return self._identity
 
     @property

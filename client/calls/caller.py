@@ -71,7 +71,7 @@ def _result(result_code: str, payload: bytes) -> Any:
     if result_code == _AWAY:
         raise CannotReach(f"The platform is unwell: {message}")
     if result_code in {"session.not_found", "session.revoked"}:
-        raise NotSignedIn("The platform does not know this device any more; sign in again.")
+        raise NotSignedIn("The platform does not know this device any more.")
     details = said.get("details")
     raise Refused(
         result_code,

@@ -98,6 +98,8 @@ def _say(error: GalaxyError) -> None:
     out = Text(text, style="bold red" if isinstance(error, GatewayKeyChanged) else "red")
     if isinstance(error, Refused) and not listed:
         out.append(f" ({error.code})", style="bright_black")
+    for note in getattr(error, "__notes__", ()):
+        out.append(f" {note}")
     console.print(out)
 
 

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from client import keys
 from client.command.exits import ExitCode
+from client.errors import NotSignedIn
 from client.gateway_keys import Rotation
 from client.sdk import Galaxy
 
@@ -81,7 +82,11 @@ class Shell:
                 edge_url=self._edge_url,
                 on_rotation=self._tell_rotation,
             ) as galaxy:
-                return await use(galaxy)
+                try:
+                    return await use(galaxy)
+                except NotSignedIn as error:
+                    error.add_note(self._way_back_in(galaxy))
+                    raise
 
         return asyncio.run(opened())
 
@@ -160,6 +165,17 @@ class Shell:
         """Return a command to type next, for the profile that is in use."""
         usual = os.environ.get("GALAXY_PROFILE") or keys.DEFAULT_PROFILE
         return f"galaxy {command}" + ("" if self.profile == usual else f" --profile {self.profile}")
+
+    def _way_back_in(self, galaxy: Galaxy) -> str:
+        """Say what helps a person who is not signed in, or not any more."""
+        if not galaxy.signed_in:
+            return f"Sign in: `{self.hint('sign-in')}`."
+        # The platform tells nobody but the address's owner of a block, so here it can only be guessed.
+        return (
+            "It was signed out from elsewhere, or the account was blocked. "
+            f"Sign in again: `{self.hint(f'sign-in {quoted(galaxy.identity.email)}')}`; "
+            "if that is refused, ask the operators: they may have blocked the account."
+        )
 
     def _tell_rotation(self, rotation: Rotation) -> None:
         self.errors.print(

@@ -173,7 +173,9 @@ async def test_a_code_that_can_be_none_is_wrong_usage(run, gateway: Gateway) -> 
 async def test_not_signed_in_is_exit_code_3(run) -> None:
     ran = await run("games", "--profile", "nobody")
     assert ran.code == 3
-    assert "galaxy sign-in" in ran.err
+    assert "`galaxy sign-in --profile nobody`" in ran.err, "typed as it stands it helps this profile"
+    ran = await run("games")
+    assert "`galaxy sign-in`" in ran.err, "the profile in use needs no option"
 
 
 async def test_a_revoked_session_is_exit_code_3(run, galaxy: Galaxy, gateway: Gateway) -> None:
@@ -181,6 +183,18 @@ async def test_a_revoked_session_is_exit_code_3(run, galaxy: Galaxy, gateway: Ga
     ran = await run("games")
     assert ran.code == 3
     assert "signed out from elsewhere" in ran.err
+    assert f"`galaxy sign-in {galaxy.identity.email}`" in ran.err
+    assert "the operators: they may have blocked the account" in ran.err
+
+
+async def test_the_way_back_into_another_profile_names_it(
+    run, galaxy: Galaxy, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GALAXY_PROFILE")
+    gateway.handlers["lobby.game.list"] = refuse("session.revoked", "the session is revoked")
+    ran = await run("games", "--profile", "alice")
+    assert ran.code == 3
+    assert f"`galaxy sign-in {galaxy.identity.email} --profile alice`" in ran.err
 
 
 async def test_nobody_there_is_exit_code_4(run) -> None:
