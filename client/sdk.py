@@ -26,7 +26,7 @@ from client.calls.caller import Caller
 from client.calls.lobby import LobbyCalls
 from client.calls.play import PlayCalls
 from client.clock_skew import SkewedClock
-from client.errors import NotSignedIn
+from client.errors import GalaxyError, NotSignedIn
 from client.events import EventStream
 from client.events.stream import Watchfulness
 from client.gateway_keys import GatewayKeys, PinStore, Rotation
@@ -153,10 +153,18 @@ class Galaxy:
         *,
         resume_after: Mapping[str, str] | None = None,
         watchfulness: Watchfulness | None = None,
+        on_interruption: Callable[[GalaxyError], None] | None = None,
     ) -> EventStream:
-        """Return the player's event stream, beginning now or behind the given cursors."""
+        """Return the player's event stream, beginning now or behind the given cursors.
+
+        `on_interruption` hears once of each loss of the connection.
+        """
         return EventStream(
-            self._connected(), self.identity.user_id, resume_after=resume_after, watchfulness=watchfulness
+            self._connected(),
+            self.identity.user_id,
+            resume_after=resume_after,
+            watchfulness=watchfulness,
+            on_interruption=on_interruption,
         )
 
     def kept_cursors(self) -> dict[str, str]:

@@ -1,57 +1,18 @@
 """`watch`: the player's events as they happen."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from client.command.shell import JsonOption, ProfileOption, Shell
-from client.errors import CannotReach, Refused
+from client.command.telling import Teller
+from client.errors import GalaxyError
 from client.events import Event
-from client.events.model import CONNECTED, RESYNC_REQUIRED
+from client.events.model import CONNECTED
 from client.keys import DEFAULT_PROFILE
 from client.sdk import Galaxy
-
-_Words = Callable[[dict[str, Any]], str]
-
-_SAID: dict[str, _Words] = {
-    CONNECTED: lambda _: "connected: what happens from now on is told here, Ctrl-C ends it",
-    RESYNC_REQUIRED: lambda payload: f"events of the lane {payload.get('lane')} were lost: look afresh",
-    "notification.game.turn.ready": lambda payload: (
-        f"turn {payload.get('turn')} of {payload.get('game_name')} is ready"
-    ),
-    "notification.game.started": lambda payload: f"{payload.get('game_name')} has started",
-    "notification.lobby.application.submitted": lambda payload: (
-        f"{payload.get('applicant_name')} wants to play in {payload.get('game_name')}"
-    ),
-    "notification.lobby.application.approved": lambda payload: (
-        f"you play in {payload.get('game_name')} as {payload.get('race_name')}"
-    ),
-    "notification.lobby.invite.created": lambda payload: (
-        f"{payload.get('inviter_name')} invites you to {payload.get('game_name')}"
-    ),
-    "notification.account.new_device": lambda payload: (
-        f"a new device signed in: {payload.get('device_name')}"
-    ),
-    "game.changed": lambda payload: f"{payload['game']}: {_change(payload)}",
-    "lobby.changed": lambda payload: f"{payload['game']}: {str(payload.get('reason')).replace('_', ' ')}",
-    "account.changed": lambda payload: f"your account: {str(payload.get('reason')).replace('_', ' ')}",
-}
-
-
-def _change(payload: dict[str, Any]) -> str:
-    """Say what has changed in a game: the new state, a turn, or what the reason says."""
-    reason, turn = str(payload.get("reason")), payload.get("turn")
-    match reason:
-        case "state_changed":
-            return f"now {str(payload.get('state')).replace('_', ' ')}"
-        case "turn_generated":
-            return f"turn {turn} has fallen"
-        case "final_changed":
-            return "somebody's final mark has changed"
-        case _:
-            return reason.replace("_", " ") + ("" if turn is None else f", turn {turn}")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,20 +35,33 @@ def watch(
 ) -> None:
     """Watch what happens, as it happens; Ctrl-C ends it.
 
-    Every event is verified. With --json, one object a line. A lost connection is taken up again where it broke off.
+    Every event is verified. A lost connection is told, and taken up again where it broke off. With --json, every event as it
+    came, one object a line; its event_type is what --until takes.
 
     Example: galaxy watch --until notification.game.turn.ready && galaxy report Sol
     """
     shell = Shell(profile, as_json=as_json)
 
     async def use(galaxy: Galaxy) -> None:
-        names = _GameNames(galaxy)
-        stream = galaxy.events(resume_after=galaxy.kept_cursors() if resume else None)
+        teller = Teller(galaxy)
+
+        def interrupted(error: GalaxyError) -> None:
+            if not as_json:
+                _print(shell, datetime.now(UTC), f"connection lost, trying again: {error}", "yellow")
+
+        stream = galaxy.events(
+            resume_after=galaxy.kept_cursors() if resume else None, on_interruption=interrupted
+        )
         seen = 0
         try:
             async for event in stream:
-                _print(shell, event, await names.of(event))
-                if event.event_type != CONNECTED:
+                hello = event.event_type == CONNECTED
+                said = None if as_json else await teller.tell(event)
+                if as_json:
+                    _print_json(shell, event)
+                elif said is not None:
+                    _print(shell, event.happened_at, said, "bright_black" if hello else "bold")
+                if not hello and (as_json or said is not None):
                     seen += 1
                 if event.event_type == until or (count is not None and seen >= count):
                     # Dealt with: the cursor may move behind it before we go.
@@ -103,51 +77,20 @@ def watch(
         shell.say("")
 
 
-class _GameNames:
-    """Names of games, looked up once each: signals carry ids alone."""
-
-    def __init__(self, galaxy: Galaxy) -> None:
-        self._galaxy = galaxy
-        self._known: dict[str, str] = {}
-
-    async def of(self, event: Event) -> str:
-        """Return the name of the event's game, the end of its id where it cannot be found, empty where it has none."""
-        game_id = str(event.payload.get("game_id", ""))
-        if game_id and game_id not in self._known:
-            self._known[game_id] = str(event.payload.get("game_name") or await self._look_up(game_id))
-        return self._known.get(game_id, "")
-
-    async def _look_up(self, game_id: str) -> str:
-        try:
-            return (await self._galaxy.lobby.game(game_id)).name
-        except (Refused, CannotReach):
-            return game_id[-8:]
-
-
-def _print(shell: Shell, event: Event, game: str) -> None:
-    if shell.as_json:
-        shell.print_json(
-            {
-                "event_type": event.event_type,
-                "event_id": event.event_id,
-                "happened_at": event.happened_at,
-                "cursor": event.cursor,
-                "payload": event.payload,
-            },
-            indent=None,
-        )
-        return
-    words = _SAID.get(event.event_type)
-    said = (
-        words({**event.payload, "game": game})
-        if words
-        else ", ".join(f"{k}={v}" for k, v in event.payload.items())
+def _print_json(shell: Shell, event: Event) -> None:
+    shell.print_json(
+        {
+            "event_type": event.event_type,
+            "event_id": event.event_id,
+            "happened_at": event.happened_at,
+            "cursor": event.cursor,
+            "payload": event.payload,
+        },
+        indent=None,
     )
-    kind = event.event_type.removeprefix("notification.")
-    style = "bright_black" if event.event_type.startswith("gateway.") else "bold" if words else ""
-    line = Text.assemble(
-        (event.happened_at.astimezone().strftime("%H:%M:%S "), "bright_black"),
-        (f"{kind:<28}", "cyan"),
-        (said, style),
+
+
+def _print(shell: Shell, at: datetime, said: str, style: str) -> None:
+    shell.out.print(
+        Text.assemble((at.astimezone().strftime("%H:%M:%S "), "bright_black"), (said, style)), soft_wrap=True
     )
-    shell.out.print(line)

@@ -6,7 +6,7 @@ kind resumes behind the last event that the caller has *dealt with* (asked for t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,7 +34,11 @@ class Watchfulness:
 
 
 class EventStream:
-    """The events of one user as an async iterator; `cursors` may be kept and given to the next one."""
+    """The events of one user as an async iterator; `cursors` may be kept and given to the next one.
+
+    `on_interruption` hears once of each interruption, before the first try to reconnect; the `gateway.server_time` that
+    comes after it says that the stream is back.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,14 @@ class EventStream:
         resume_after: Mapping[str, str] | None = None,
         watchfulness: Watchfulness | None = None,
         backoff: Backoff = _BACKOFF,
+        on_interruption: Callable[[GalaxyError], None] | None = None,
     ) -> None:
         self._transport = transport
         self._user_id = user_id
         self._cursors = Cursors(resume_after)
         self._watchfulness = watchfulness or Watchfulness()
         self._backoff = backoff
+        self._on_interruption = on_interruption
         self._failures = 0
         self._last_heard = transport.clock.monotonic()
 
@@ -129,6 +135,8 @@ class EventStream:
             return
         wait = max(what.wait_seconds, self._backoff.wait_seconds(self._failures - 1))
         self._raise_if_out_of_patience(wait, what.error)
+        if self._failures == 1 and self._on_interruption is not None:
+            self._on_interruption(what.error)
         await asyncio.sleep(wait)
 
     def _raise_if_out_of_patience(self, wait: float, error: GalaxyError) -> None:
