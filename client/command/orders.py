@@ -176,7 +176,7 @@ async def _finalize_stored(shell: Shell, galaxy: Galaxy, game: Game, turn: int, 
         shell.say(f"You gave no orders for {where}: your race goes on as it is.")
     else:
         check = await _asked_anew(shell, galaxy, game, turn, stored.orders)
-        if _without_effect(check):
+        if _not_as_written(check):
             shell.explain(tables.verdicts(check, _order_lines(stored.orders), only_wrong=True))
         _agree(
             shell,
@@ -205,17 +205,15 @@ async def _asked_anew(
         return None
 
 
-def _without_effect(check: _Check | None) -> int:
+def _not_as_written(check: _Check | None) -> int:
     return sum(result.get("status") != "ok" for result in (check or {}).get("results", []))
 
 
 def _agree(shell: Shell, check: _Check | None, question: str, yes: bool, *, otherwise: str) -> None:
     """Warn of orders without effect and have a person who is there agree; where he does not, `otherwise` is said."""
-    wrong = _without_effect(check)
-    if not wrong:
+    if check is None or not _not_as_written(check):
         return
-    orders_are = "order is" if wrong == 1 else "orders are"
-    shell.warn(f"{wrong} {orders_are} refused, void or not as written: see above.")
+    shell.warn(f"Not every order is done as written: {tables.totals(check).plain}, see above.")
     with shell.person() as person:
         if person is None or yes or shell.as_json:
             return

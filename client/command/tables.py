@@ -230,21 +230,29 @@ def verdicts(
         number = int(result.get("line") or 0)
         order = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         out.add_row(str(number), Text(order), _verdict(result))
-    accepted, rejected = check.get("accepted", 0), check.get("rejected", 0)
-    total = Text.assemble(
-        (f"{accepted} accepted", "green" if accepted else ""),
-        ", ",
-        (f"{rejected} rejected", "red" if rejected else ""),
-    )
-    return Group(out, "", total) if check.get("results") else total
+    return Group(out, "", totals(check)) if check.get("results") else totals(check)
+
+
+def totals(check: dict[str, Any]) -> Text:
+    """Count verdicts as they are shown; the engine's own `accepted` holds those that it adjusted or ignored, too."""
+    statuses = [result.get("status") for result in check.get("results", [])]
+    accepted, rejected = statuses.count("ok"), statuses.count("error")
+    adjusted = len(statuses) - accepted - rejected
+    out = Text.assemble((f"{accepted} accepted", "green" if accepted else ""))
+    if adjusted:
+        out.append(", ").append(f"{adjusted} adjusted or ignored", style="yellow")
+    return out.append(", ").append(f"{rejected} rejected", style="red" if rejected else "")
 
 
 def _verdict(result: dict[str, Any]) -> Text:
     status = str(result.get("status", ""))
     if status == "ok":
         return Text("ok", style="green")
-    style = "red" if status == "error" else "yellow"
-    return Text(f"{result.get('code') or status}: {result.get('message') or ''}".rstrip(": "), style=style)
+    word, style = ("rejected", "red") if status == "error" else ("adjusted or ignored", "yellow")
+    out = Text(f"{word}: {result.get('message') or ''}".rstrip(": "), style=style)
+    if result.get("code"):
+        out.append(f" ({result['code']})", style="bright_black")
+    return out
 
 
 def forecast(check: dict[str, Any] | None) -> RenderableType | None:

@@ -116,7 +116,7 @@ async def test_final_asks_when_orders_would_have_no_effect(
     command = ("final", "Sol") if given is None else ("orders", "Sol", "--final")
     for answer, code in (("n", 1), ("y", 0)):
         async with galaxy_at_terminal(*command, given=given) as terminal:
-            await terminal.sees("1 order is refused")
+            await terminal.sees("1 accepted, 1 rejected, see above")
             await terminal.sees("final all the same?")
             terminal.types(answer)
             assert await terminal.ends() == code

@@ -405,7 +405,7 @@ async def test_create_sends_what_the_options_say(run, signed_in, gateway: Gatewa
     assert [seen.message_type for seen in gateway.seen] == ["lobby.game.create", "lobby.game.open"]
 
 
-CHECK = {
+CHECK: dict[str, Any] = {
     "results": [
         {"line": 1, "status": "ok", "code": None, "message": None},
         {"line": 2, "status": "error", "code": "E_PLANET", "message": "There is no such planet."},
@@ -439,7 +439,7 @@ async def test_orders_come_from_a_pipe_a_file_or_the_line(
     ):
         ran = await run(*arguments, given=given)
         assert ran.code == 0, ran.err
-        assert "E_PLANET: There is no such planet." in ran.out
+        assert "rejected: There is no such planet. (E_PLANET)" in ran.out
         assert "990.0" in ran.out
         sent = gateway.seen[-1].payload
         assert sent["orders"]["text"].strip() == text.strip()
@@ -466,15 +466,30 @@ async def test_final_warns_of_orders_without_effect_and_a_script_goes_on(
     for arguments in (("final",), ("orders", "--final")):
         ran = await run(*arguments)
         assert ran.code == 0, ran.err
-        assert "E_PLANET: There is no such planet." in ran.err
+        assert "rejected: There is no such planet. (E_PLANET)" in ran.err
         assert "P Terra DRIVE" not in ran.err, "what is well needs no words"
-        assert "1 order is refused, void or not as written" in ran.err
+        assert "Not every order is done as written: 1 accepted, 1 rejected" in ran.err
         assert "are final" in ran.out
         assert gateway.seen[-1].message_type == "play.orders.finalize"
     ran = await run("orders", "--final", given="P Terra DRIVE\nP Nowhere CAP\n")
-    assert "1 order is refused" in ran.err
+    assert "1 accepted, 1 rejected" in ran.err
     as_json = json.loads((await run("final", "--json")).out)
     assert (as_json["final"], as_json["check"]["rejected"]) == (True, 1)
+
+
+async def test_the_counts_of_verdicts_agree_and_ignored_orders_are_marked(
+    run, signed_in, gateway: Gateway
+) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    ignored = {"line": 3, "status": "warning", "code": "W_REPEATED", "message": "A later order replaces it."}
+    # The engine counts as accepted whatever it did not reject.
+    check = CHECK | {"results": [*CHECK["results"], ignored], "accepted": 2}
+    gateway.handlers["play.orders.put"] = ok({"turn": 5, "final": False, "check": check})
+    gateway.handlers["play.orders.finalize"] = ok({"turn": 5, "final": True})
+    ran = await run("orders", "--final", given="P Terra DRIVE\nP Nowhere CAP\nP Terra CAP\n")
+    assert "adjusted or ignored: A later order replaces it. (W_REPEATED)" in ran.out
+    assert "1 accepted, 1 adjusted or ignored, 1 rejected" in ran.out
+    assert "1 accepted, 1 adjusted or ignored, 1 rejected" in ran.err, "both counts are the same"
 
 
 async def test_final_is_silent_when_all_is_well_and_says_when_there_are_no_orders(
