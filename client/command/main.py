@@ -16,6 +16,9 @@ from client.command.exits import exit_code_of
 from client.command.leaving import leave
 from client.errors import CannotReach, GalaxyError, GatewayKeyChanged, Refused
 
+# Said by this program and not by the platform: a person can look them up nowhere.
+_OWN_CODES = {"choice.unclear", "game.not_started", "game.start_failed", "report.unreadable"}
+
 _HELP = """Play Galaxy from a terminal.
 
 Begin: galaxy sign-in you@example.org, then galaxy games, and galaxy create or galaxy join.
@@ -81,7 +84,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except GalaxyError as error:
-        _say(error)
+        _say(error, for_programs="--json" in (sys.argv[1:] if arguments is None else arguments))
         return exit_code_of(error)
     except BrokenPipeError:
         # The reader of our pipe has seen enough (head, less): no reason to complain.
@@ -89,14 +92,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _say(error: GalaxyError) -> None:
+def _say(error: GalaxyError, *, for_programs: bool) -> None:
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     text = _sentence(error)
     listed = "\n" in text
     if not listed and not text.endswith((".", "!", "?")):
         text += "."
     out = Text(text, style="bold red" if isinstance(error, GatewayKeyChanged) else "red")
-    if isinstance(error, Refused) and not listed:
+    if isinstance(error, Refused) and not listed and (for_programs or error.code not in _OWN_CODES):
         out.append(f" ({error.code})", style="bright_black")
     for note in getattr(error, "__notes__", ()):
         out.append(f" {note}")

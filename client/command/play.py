@@ -3,14 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from client.calls.model import Game
+from client.calls.model import Game, Report
 from client.command import tables
 from client.command.choosing import find_game
-from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell
+from client.command.shell import GameArgument, JsonOption, ProfileOption, Shell, quoted
 from client.errors import Refused
 from client.keys import DEFAULT_PROFILE
 from client.sdk import Galaxy
@@ -65,9 +65,7 @@ def report(
 
     async def use(galaxy: Galaxy) -> None:
         game = await find_game(galaxy, which)
-        found = await galaxy.play.report(
-            game.game_id, _latest(game) if turn is None else turn, "json" if as_json else "text"
-        )
+        found = await _report(shell, galaxy, game, turn, "json" if as_json else "text")
         if as_json:
             shell.print_json(found.report)
         else:
@@ -93,7 +91,7 @@ def draw_map(
 
     async def fetch(galaxy: Galaxy) -> tuple[str, dict[str, Any]]:
         game = await find_game(galaxy, which)
-        found = await galaxy.play.report(game.game_id, _latest(game) if turn is None else turn)
+        found = await _report(shell, galaxy, game, turn, "json")
         if not isinstance(found.report, dict):
             raise Refused("report.unreadable", "The platform gave no JSON report.")
         return game.name, found.report
@@ -116,6 +114,18 @@ def draw_map(
         except (OSError, ValueError) as error:
             raise typer.BadParameter(f"{png} cannot be written: {error}", param_hint="--png") from error
         shell.say(f"Painted {png}.")
+
+
+async def _report(
+    shell: Shell, galaxy: Galaxy, game: Game, turn: int | None, form: Literal["json", "text"]
+) -> Report:
+    """Fetch a report, the latest by default; where there is none, the refusal names what shows which there are."""
+    try:
+        return await galaxy.play.report(game.game_id, _latest(game) if turn is None else turn, form)
+    except Refused as error:
+        if error.code == "play.report_not_found":
+            error.add_note(f"Which turns there are: `{shell.hint(f'turns {quoted(game.name)}')}`.")
+        raise
 
 
 def _titled(game: Game, text: str) -> str:

@@ -288,6 +288,8 @@ async def test_a_game_is_found_by_name_and_by_the_end_of_its_id(run, signed_in, 
     unknown = await run("game", "Rigel")
     assert unknown.code == 1
     assert "no game called 'Rigel'" in unknown.err
+    assert "choice.unclear" not in unknown.err
+    assert "(choice.unclear)" in (await run("game", "Rigel", "--json")).err
 
 
 def lists(*, mine: list[dict[str, Any]], others: list[dict[str, Any]] | None = None):
@@ -575,6 +577,15 @@ async def test_orders_are_edited_in_the_editor(
     ran = await run("orders", "--edit")
     assert ran.code == 0, ran.err
     assert gateway.seen[-1].payload["orders"]["text"] == "P Terra CAP\n"
+
+
+async def test_a_report_that_is_not_there_hints_at_the_turns(run, signed_in, gateway: Gateway) -> None:
+    gateway.handlers["lobby.game.list"] = ok(page(game()))
+    gateway.handlers["play.report.get"] = refuse("play.report_not_found", "there is no such report")
+    for command in ("report", "map"):
+        ran = await run(command, "Sol", "--turn", "99")
+        assert ran.code == 1
+        assert "(play.report_not_found) Which turns there are: `galaxy turns Sol`." in ran.err
 
 
 async def test_a_report_is_text_or_json(run, signed_in, gateway: Gateway) -> None:
