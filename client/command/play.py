@@ -45,7 +45,7 @@ def turns(
         if not page.items and not as_json:
             shell.say("No turns yet: the game has not started.")
             return
-        shell.show(page, lambda: tables.turns(page.items))
+        shell.show(page, lambda: tables.turns(page.items, shell.out.width))
 
     shell.run(use)
 

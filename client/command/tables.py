@@ -205,13 +205,13 @@ def account(value: Account) -> RenderableType:
     return out
 
 
-def turns(items: Sequence[Turn]) -> RenderableType:
-    """Return the generated turns."""
-    out = table("TURN", "GENERATED", "STATE HASH", right=("TURN",))
+def turns(items: Sequence[Turn], width: int) -> RenderableType:
+    """Return the generated turns; the hash of the state only where there is room for what few ask for."""
+    wide = width >= _WIDE
+    out = table("TURN", "GENERATED", *(["STATE HASH"] if wide else []), right=("TURN",))
     for each in sorted(items, key=lambda each: each.turn):
-        out.add_row(
-            str(each.turn), moment(each.generated_at), Text(each.state_hash[:16], style="bright_black")
-        )
+        hashed = [Text(each.state_hash[:16], style="bright_black")] if wide else []
+        out.add_row(str(each.turn), moment(each.generated_at), *hashed)
     return out
 
 

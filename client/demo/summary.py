@@ -57,6 +57,16 @@ def show(played: Played, picture: Path, console: Console) -> None:
         f"{played.whole_seconds:.0f} s."
     )
     console.print(Text.assemble("Picture: ", (str(picture), "bold")))
+    console.print(left_behind(played))
+
+
+def left_behind(played: Played) -> Text:
+    """Say what stays on the platform: no call of players ends a game that has begun."""
+    return Text.assemble(
+        (played.game_name, "bold"),
+        f" (game {played.game_id}) goes on: it stays in everybody's list of games, and a turn falls every day "
+        "although nobody plays it any more.",
+    )
 
 
 def _account(played: Played) -> Table:

@@ -17,7 +17,7 @@ from connectrpc.errors import ConnectError
 from rich.console import Console
 from typer.testing import CliRunner
 
-from client.calls.model import Game
+from client.calls.model import Game, Turn
 from client.command import tables
 from client.command.main import build, flowing, main
 from client.sdk import Galaxy
@@ -849,3 +849,11 @@ async def test_the_list_of_games_fits_its_terminal(run, signed_in, gateway: Gate
     lines = shown.getvalue().splitlines()
     assert len(lines) == 3, "no cell is broken"
     assert ("TURNS FALL" in lines[0]) == (width == 120)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_hash_of_a_turn_is_shown_where_there_is_room(width: int) -> None:
+    shown = io.StringIO()
+    row = {"turn": 3, "generated_at": "2030-01-01T00:00:00.000Z", "state_hash": "abcdef" * 8}
+    Console(width=width, file=shown).print(tables.turns([Turn.model_validate(row)], width))
+    assert ("STATE HASH" in shown.getvalue()) == ("abcdef" in shown.getvalue()) == (width == 120)

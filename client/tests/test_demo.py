@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from client.demo import __main__ as demo
+from client.demo import summary
 from client.demo.errors import NotSeen
 from client.demo.platform_here import Here, find_platform
+from client.demo.story import Played
 from client.errors import Refused
 from deploy.embedded.folder import DataFolder
 
@@ -81,3 +83,8 @@ def test_what_the_platform_says_is_shown_as_it_is(
     monkeypatch.setattr(demo, "play", fail)
     assert demo.main(["--data-dir", str(tmp_path)]) == 1
     assert f"the engine of {name} did not start" in capsys.readouterr().err
+
+
+def test_the_game_that_the_demo_leaves_behind_is_named() -> None:
+    said = summary.left_behind(Played("the-id", "Demo 1A2B", 10, ())).plain
+    assert said.startswith("Demo 1A2B (game the-id) goes on")
