@@ -123,9 +123,10 @@ class Shell:
         Answers come from stdin unless another source is given. Ctrl-C ends the command even inside a running event loop.
         """
         while True:
-            sys.stderr.write(f"{question}: ")
-            sys.stderr.flush()
+            # From before the question on: whoever reads it may press at once.
             with _interruptible():
+                sys.stderr.write(f"{question}: ")
+                sys.stderr.flush()
                 line = (answers or sys.stdin).readline()
             if not line:
                 sys.stderr.write("\n")
