@@ -18,11 +18,12 @@ _PAGE = f"""<!doctype html>
   }}
   body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--sky); color: var(--ink);
          font: 17px/1.6 system-ui, sans-serif; }}
-  main {{ max-width: 34rem; margin: 1.5rem; padding: 2rem; background: var(--card); border: 1px solid var(--line);
-         border-radius: 16px; }}
+  main {{ box-sizing: border-box; width: min(34rem, calc(100vw - 2rem)); margin: 1rem; padding: 2rem;
+         background: var(--card); border: 1px solid var(--line); border-radius: 16px; }}
   h1 {{ margin: 0; font-size: 1.9rem; letter-spacing: .02em; }}
   h1 span {{ color: var(--star); }}
   p {{ margin: .7rem 0; color: var(--soft); }}
+  code {{ white-space: nowrap; }}
   pre {{ margin: 1rem 0; padding: .9rem 1rem; overflow-x: auto; border: 1px solid var(--line); border-radius: 10px;
         background: var(--sky); color: var(--ink); font-size: .9rem; }}
 </style>
