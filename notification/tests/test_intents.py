@@ -1,6 +1,5 @@
 """What the service makes of intents: good, bad, repeated, and those it cannot decide yet."""
 
-import asyncio
 from collections import Counter
 from typing import Any
 
@@ -136,9 +135,16 @@ async def test_a_record_with_an_open_route_is_kept(start_notification: StartNoti
     ada = outside.people.add(quiet_hours=quiet, time_zone="UTC")
     key = await outside.intend(recipients=[ada])
     await eventually(lambda: _settles(outside, key, f"push:{ada}", "published"))
+    await outside.settled(await outside.intend(recipients=[outside.people.add()]))
     await outside.execute("UPDATE records SET accepted_at = now() - interval '2 days'")
-    await asyncio.sleep(0.3)
-    assert len(await outside.fetch("SELECT FROM records")) == 1
+
+    async def one_is_gone() -> bool:
+        return len(await outside.fetch("SELECT FROM records")) < 2
+
+    await eventually(one_is_gone)
+    assert [row["idempotency_key"] for row in await outside.fetch("SELECT idempotency_key FROM records")] == [
+        key
+    ]
 
 
 async def test_quiet_hours_hold_mail_back_and_push_not(outside: Outside):
